@@ -1,0 +1,107 @@
+"""What every engine has in common: from camera frames to maps, whatever runs the network."""
+
+import abc
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.prediction import Prediction
+from emu_model.tasks import OUTPUTS, outputs_of
+
+
+class Engine(abc.ABC):
+    """A checkpoint, ready to run.
+
+    Attributes:
+        name: The runtime, as in `create_engine(engine=...)`.
+        device: Where it runs, such as 'cpu' or 'cuda:0'.
+        precision: What it computes in: 'fp32', 'bf16' or 'fp16'.
+        info: What the checkpoint says of itself.
+        network_size: (height, width) that frames are resized to; None runs them as they come.
+        outputs: The maps this checkpoint can give.
+    """
+
+    name: str
+    device: str
+    precision: str
+
+    def __init__(self, info: CheckpointInfo, network_size: tuple[int, int] | None) -> None:
+        if not info.tasks:
+            raise ValueError(
+                f'the checkpoint is an encoder without heads ({info.backbone}): train a network '
+                'from it first'
+            )
+        self.info = info
+        self.network_size = network_size
+        self.outputs = outputs_of(info.tasks)
+
+    def predict(
+        self,
+        images: np.ndarray,
+        outputs: Sequence[str] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Prediction:
+        """Run the network on camera frames.
+
+        Args:
+            images: RGB, uint8, (H, W, 3) or a batch (B, H, W, 3).
+            outputs: The maps wanted; all that the network has by default. Nothing else is
+                computed; one that the network has no head for is None in the result.
+            size: (height, width) of the maps; the images' own by default.
+
+        Returns:
+            Maps of `size`, with a batch dimension if `images` had one.
+
+        Raises:
+            ValueError: If `images` is no RGB uint8 image, or an output is unknown.
+        """
+        batch = _as_batch(images)
+        wanted = self._wanted(outputs)
+        size = size or batch.shape[1:3]
+        maps = self._infer(_resize(batch, self.network_size), wanted, size) if wanted else {}
+        prediction = Prediction(**maps)
+        return prediction if images.ndim == 4 else prediction[0]
+
+    def warm_up(self, size: tuple[int, int]) -> None:
+        """Run once on an empty frame of this (height, width), to make later ones fast."""
+        self.predict(np.zeros((*size, 3), np.uint8))
+
+    def close(self) -> None:
+        """Free what the engine holds; it cannot be used afterwards."""
+
+    @abc.abstractmethod
+    def _infer(
+        self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """Maps (B, *size) by name, of images (B, h, w, 3) uint8 at network size."""
+
+    def _wanted(self, outputs: Sequence[str] | None) -> tuple[str, ...]:
+        unknown = sorted(set(outputs or ()) - set(OUTPUTS))
+        if unknown:
+            raise ValueError(
+                f'no output named {", ".join(unknown)}: choose of {", ".join(OUTPUTS)}'
+            )
+        return tuple(name for name in self.outputs if outputs is None or name in outputs)
+
+
+def _as_batch(images: np.ndarray) -> np.ndarray:
+    shaped = images.ndim in (3, 4) and images.shape[-1] == 3 and images.size > 0
+    if images.dtype != np.uint8 or not shaped:
+        raise ValueError(
+            f'images are {images.dtype} {images.shape}: expected RGB uint8 (H, W, 3) or '
+            '(B, H, W, 3), not empty'
+        )
+    return images if images.ndim == 4 else images[None]
+
+
+def _resize(batch: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    if size is None or batch.shape[1:3] == tuple(size):
+        return batch
+    height, width = size
+    shrinks = height <= batch.shape[1] and width <= batch.shape[2]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.stack(
+        [cv2.resize(image, (width, height), None, 0, 0, interpolation) for image in batch]
+    )

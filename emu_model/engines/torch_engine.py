@@ -1,0 +1,81 @@
+"""PyTorch, eager and fp32: the reference that the fast engines are measured against."""
+
+import os
+
+import numpy as np
+import torch
+
+from emu_model.checkpoint import load
+from emu_model.engines.engine import Engine
+from emu_model.maps import predict_maps
+
+
+class TorchEngine(Engine):
+    """Runs a checkpoint with plain PyTorch on the CPU or a CUDA GPU.
+
+    Args:
+        checkpoint: A checkpoint file.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU where there is one.
+        network_size: (height, width) that frames are resized to; the checkpoint's input size by
+            default.
+
+    Raises:
+        ValueError: If the device is unknown or not there.
+    """
+
+    name = 'torch'
+    precision = 'fp32'
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike,
+        device: str = 'auto',
+        network_size: tuple[int, int] | None = None,
+    ) -> None:
+        self._device = find_device(device)
+        network = load(checkpoint)
+        super().__init__(network.info, network_size or network.info.input_size)
+        self.device = str(self._device)
+        self._network = network.to(self._device)
+        self._mean, self._std = (
+            255 * torch.tensor(values, device=self._device).view(1, 3, 1, 1)
+            for values in (self.info.mean, self.info.std)
+        )
+
+    def close(self) -> None:
+        """Free the weights, and the GPU memory they were in."""
+        self._network = None
+        if self._device.type == 'cuda':
+            torch.cuda.empty_cache()
+
+    @torch.inference_mode()
+    def _infer(
+        self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        image = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        maps = predict_maps(self._network(image), outputs, size)
+        return {name: value.cpu().numpy() for name, value in maps.items()}
+
+
+def find_device(device: str) -> torch.device:
+    """The PyTorch device of a name; 'auto' is a GPU where there is one.
+
+    Raises:
+        ValueError: If the name is unknown, or there is no such GPU.
+    """
+    if device == 'auto':
+        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
+    if device == 'cpu':
+        return torch.device('cpu')
+    kind, _, index = device.partition(':')
+    if kind != 'cuda' or (index and not index.isdigit()):
+        raise ValueError(f"no device '{device}': choose 'auto', 'cpu', 'cuda' or 'cuda:N'")
+    found = torch.cuda.device_count()
+    if int(index or 0) >= found:
+        raise ValueError(
+            f"device '{device}' was asked for, but PyTorch sees {found or 'no'} CUDA GPU"
+            f"{'s' if found > 1 else ''}: use device 'cpu' or 'auto', or install the driver and a "
+            'CUDA build of PyTorch'
+        )
+    return torch.device('cuda', int(index or 0))
