@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,16 @@ from emu_model.tasks import NETWORKS
 
 if TYPE_CHECKING:
     from emu_model.networks import Network
+    from emu_model.sampling import Samples
 
 BUNDLED = Path(__file__).parent / 'checkpoints' / 'synthetic_b0.safetensors'
 """The checkpoint that comes with the package; it knows synthetic scenes only."""
+
+METHODS = ('single', 'mc_dropout', 'sub_ensemble', 'ensemble')
+"""Ways to a predictive distribution; all but the first take several samples."""
+
+ENSEMBLE_FILE = 'ensemble.json'
+"""File in an ensemble's folder that names its members."""
 
 _METADATA_KEY = 'emuformer'
 _FORMAT_VERSION = 1
@@ -36,7 +44,10 @@ class CheckpointInfo:
         network: One of emu_model.tasks.NETWORKS.
         backbone: timm name of the encoder.
         head_width: Channels of the all-MLP heads.
+        head_dropout: Dropout rate before the last layer of the heads.
         backbone_options: Keyword arguments of the encoder, the LayerNorm eps among them.
+        method: How uncertainty comes about: one of METHODS.
+        num_samples: Samples that one prediction is made of.
         label_set: Name of the label set; empty without a semantic head.
         class_names: Class names in id order.
         palette: (red, green, blue) 0…255 per class.
@@ -56,7 +67,10 @@ class CheckpointInfo:
     network: str
     backbone: str
     head_width: int
+    head_dropout: float = 0.1
     backbone_options: dict[str, Any] = field(default_factory=dict)
+    method: str = 'single'
+    num_samples: int = 1
     label_set: str = ''
     class_names: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
@@ -107,6 +121,11 @@ class CheckpointInfo:
                 f"its network is '{values.get('network')}', this package knows "
                 f'{", ".join(NETWORKS)}: update the package'
             )
+        if values.get('method', 'single') not in METHODS:
+            raise ValueError(
+                f"its method is '{values['method']}', this package knows {', '.join(METHODS)}: "
+                'update the package'
+            )
         known = {f.name for f in dataclasses.fields(cls)}
         missing = {'network', 'backbone', 'head_width'} - set(values)
         if missing or set(values) - known:
@@ -118,11 +137,21 @@ class CheckpointInfo:
 def read_info(path: str | os.PathLike) -> CheckpointInfo:
     """What a checkpoint says of itself, without loading its weights or PyTorch.
 
+    Args:
+        path: A checkpoint file, or the folder of an ensemble.
+
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If there is no such file, or an ensemble lacks a member.
         CheckpointError: If it is no checkpoint of this package, or is damaged.
     """
     path = Path(path)
+    if path.is_dir():
+        try:
+            return ensemble_info([read_info(member) for member in ensemble_members(path)])
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"'{path}' is no ensemble: {error}") from error
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at '{path}': give the path of a .safetensors file")
     try:
@@ -159,9 +188,9 @@ def save(network: 'Network', info: CheckpointInfo, path: str | os.PathLike, half
     import torch
     from safetensors.torch import save_file
 
-    if tuple(network.heads) != info.tasks:
+    if network.tasks != info.tasks:
         raise ValueError(
-            f'the network has heads {", ".join(network.heads) or "none"}, its info says '
+            f'the network has heads {", ".join(network.tasks) or "none"}, its info says '
             f'{info.network}: save it with the info of the same network'
         )
     state = {
@@ -178,21 +207,94 @@ def save(network: 'Network', info: CheckpointInfo, path: str | os.PathLike, half
         partial.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike = BUNDLED) -> 'Network':
-    """The network of a checkpoint in eval mode, fp32, on the CPU; `network.info` describes it.
+def save_ensemble(folder: str | os.PathLike, members: Sequence[str | os.PathLike]) -> None:
+    """Make a folder an ensemble of checkpoint files, which stay where they are.
+
+    Args:
+        folder: The folder; its ensemble.json is written.
+        members: Checkpoint files of single networks with the same tasks and classes.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        CheckpointError, FileNotFoundError, ValueError: If they cannot be an ensemble.
+    """
+    ensemble_info([read_info(member) for member in members])
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [os.path.relpath(member, folder) for member in members]
+    partial = folder / f'.{ENSEMBLE_FILE}.{os.getpid()}.partial'
+    partial.write_text(json.dumps({'format_version': _FORMAT_VERSION, 'members': names}, indent=2))
+    os.replace(partial, folder / ENSEMBLE_FILE)
+
+
+def ensemble_members(folder: str | os.PathLike) -> list[Path]:
+    """The checkpoint files of an ensemble's folder.
+
+    Raises:
+        CheckpointError: If the folder is no ensemble.
+    """
+    file = Path(folder) / ENSEMBLE_FILE
+    try:
+        names = json.loads(file.read_text())['members']
+        return [file.parent / name for name in names]
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"'{folder}' is a folder without {ENSEMBLE_FILE}: give a checkpoint file or the "
+            'folder of an ensemble'
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"'{file}' does not list the members of an ensemble") from error
+
+
+def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
+    """What an ensemble says of itself: the first member's info, with the method and their number.
+
+    Training and figures are the first member's.
+
+    Raises:
+        ValueError: If there is no member, one samples itself, or they differ in tasks or classes.
+    """
+    if not members:
+        raise ValueError('an ensemble needs at least one member')
+    first = members[0]
+    for info in members:
+        if info.method != 'single':
+            raise ValueError(f'a member is itself a {info.method}: members are single networks')
+        if (info.tasks, info.class_names) != (first.tasks, first.class_names):
+            raise ValueError(
+                f'a member is a {info.network} with {len(info.class_names)} classes, the first a '
+                f'{first.network} with {len(first.class_names)}: members must have the same tasks '
+                'and classes'
+            )
+    return dataclasses.replace(first, method='ensemble', num_samples=len(members))
+
+
+def load(path: str | os.PathLike = BUNDLED) -> 'Samples':
+    """The network of a checkpoint in eval mode, fp32, on the CPU; `network.info` describes it.
+
+    Args:
+        path: A checkpoint file, or the folder of an ensemble.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or an ensemble lacks a member.
         CheckpointError: If it is damaged, has no metadata, or its weights are of another
             architecture than its metadata says.
     """
+    from emu_model.sampling import Ensemble
+
+    if Path(path).is_dir():
+        read_info(path)
+        return Ensemble([_load_file(member) for member in ensemble_members(path)]).eval()
+    return _load_file(path)
+
+
+def _load_file(path: str | os.PathLike) -> 'Network':
     from safetensors.torch import load_file
 
-    from emu_model.networks import Network
+    from emu_model.sampling import SINGLE_FILE_METHODS
 
     info = read_info(path)
     try:
-        network = Network.from_info(info)
+        network = SINGLE_FILE_METHODS[info.method].from_info(info)
     except (RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"'{path}' names a network that cannot be built: {error}") from error
     state = {

@@ -4,6 +4,8 @@ SegFormer is of arXiv 2105.15203; DepthFormer, SegDepthFormer and EMUFormer (a S
 trained by distillation) are of arXiv 2402.10580.
 """
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from emu_model.backbones import create_backbone
@@ -25,6 +27,7 @@ class Network(nn.Module):
         num_classes: Classes of the semantic head.
         head_width: Channels of the heads; the paper's for MiT and 256 for others by default.
         head_dropout: Dropout rate before the last layer of the heads.
+        num_samples: Samples that the network gives, for the networks that sample.
         **backbone_options: Keyword arguments of the encoder.
 
     Attributes:
@@ -41,6 +44,7 @@ class Network(nn.Module):
         num_classes: int | None = None,
         head_width: int | None = None,
         head_dropout: float = 0.1,
+        num_samples: int = 1,
         **backbone_options,
     ):
         super().__init__()
@@ -50,17 +54,13 @@ class Network(nn.Module):
                 f'{UNLABELLED} (class maps are uint8 and {UNLABELLED} is unlabelled)'
             )
         self.info: CheckpointInfo | None = None
+        self.tasks = tasks
+        self.num_classes = num_classes
+        self.num_samples = num_samples
         self.head_width = head_width or _HEAD_WIDTHS.get(backbone, _DEFAULT_HEAD_WIDTH)
+        self.head_dropout = head_dropout
         self.backbone = create_backbone(backbone, **backbone_options)
-        channels = self.backbone.feature_info.channels()
-        self.heads = nn.ModuleDict(
-            {
-                task: AllMLPHead(
-                    channels, TASKS[task].channels or num_classes, self.head_width, head_dropout
-                )
-                for task in tasks
-            }
-        )
+        self.heads = self.build_heads()
 
     @classmethod
     def from_info(cls, info: CheckpointInfo) -> 'Network':
@@ -70,10 +70,27 @@ class Network(nn.Module):
             info.backbone,
             len(info.class_names) or None,
             info.head_width,
+            info.head_dropout,
+            info.num_samples,
             **info.backbone_options,
         )
         network.info = info
         return network
+
+    def build_heads(self) -> nn.ModuleDict:
+        """A freshly initialised head for each task."""
+        channels = self.backbone.feature_info.channels()
+        return nn.ModuleDict(
+            {
+                task: AllMLPHead(
+                    channels,
+                    TASKS[task].channels or self.num_classes,
+                    self.head_width,
+                    self.head_dropout,
+                )
+                for task in self.tasks
+            }
+        )
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raw outputs of a normalised image.
@@ -88,6 +105,10 @@ class Network(nn.Module):
         """
         features = self.backbone(image)
         return {task: head(features) for task, head in self.heads.items()}
+
+    def samples(self, image: Tensor) -> Iterator[dict[str, Tensor]]:
+        """Raw outputs of each sample; a single network has one."""
+        yield self(image)
 
 
 class SegFormer(Network):
