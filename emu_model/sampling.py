@@ -47,6 +47,11 @@ class Distribution:
     depth: Tensor | None = None
     depth_variance: Tensor | None = None
 
+    def __getitem__(self, index: slice) -> 'Distribution':
+        """The distributions of some images of a batch."""
+        parts = (self.probabilities, self.depth, self.depth_variance)
+        return Distribution(*(part if part is None else part[index] for part in parts))
+
     def maps(self, outputs: Collection[str]) -> dict[str, Tensor]:
         """The wanted maps (emu_model.tasks.OUTPUTS) that this distribution has, each (B, H, W)."""
         maps = {}
