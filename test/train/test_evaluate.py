@@ -1,0 +1,113 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import emu_model
+from emu_model.evaluation import Evaluation
+from emu_model.metrics import bootstrap
+from train.data import build
+from train.evaluate import count_macs, evaluate, loader_of, main, shift_auroc
+
+KEYS = {
+    'network',
+    'method',
+    'backbone',
+    'depth_loss',
+    'seed',
+    'semantic',
+    'semantic_all_pixels',
+    'depth',
+    'depth_all_pixels',
+    'shift_auroc',
+    'inference_ms',
+    'parameters',
+    'macs',
+}
+
+
+@pytest.fixture
+def dataset(scenes_folder):
+    options = {'height': 32, 'width': 48, 'focal_length_px': 40, 'workers': 1}
+    return build('synthetic', scenes_folder, 'test', count=5, **options)
+
+
+def test_figures_do_not_depend_on_the_batch_size(trained, dataset):
+    network = emu_model.load(trained)
+    by_one, by_three = (
+        evaluate(network, loader_of(dataset, None, size, 0)).figures for size in (1, 3)
+    )
+    for task, figures in by_one.items():
+        for name, value in figures.items():
+            # Rounding differs with the batch size, and may tip a pixel over a threshold.
+            assert by_three[task][name] == pytest.approx(value, rel=2e-3), (task, name)
+
+
+def test_frames_can_be_resampled_to_the_same_figures(trained, dataset):
+    network = emu_model.load(trained)
+    evaluated = evaluate(network, loader_of(dataset, None, 2, 0))
+    assert len(evaluated.frame_sums) == 5
+    assert len(evaluated.frame_uncertainty['entropy']) == 5
+    group = Evaluation(network.info.tasks, len(network.info.class_names)).groups['depth']
+    frames = [sums['depth'] for sums in evaluated.frame_sums]
+    intervals = bootstrap(group, frames, resamples=50)
+    low, high = np.quantile(intervals['rmse'], (0.0, 1.0))
+    assert low <= evaluated.figures['depth']['rmse'] <= high
+
+
+def test_shifts_are_told_apart_by_each_uncertainty():
+    normal = {'entropy': [0.1, 0.2], 'depth_std': [1.0, 2.0]}
+    shifted = {'fog': {'entropy': [0.3, 0.4], 'depth_std': [0.5, 1.5]}}
+    scores = shift_auroc(normal, shifted)
+    assert scores['entropy'] == {'fog': 1.0, 'all': 1.0}
+    assert scores['depth_std']['fog'] == 0.25
+
+
+def test_multiply_accumulates_are_those_of_the_layers():
+    # A 1x1 convolution and a linear layer, counted by hand.
+    class Tiny(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = torch.nn.Conv2d(3, 5, 1)
+
+        def samples(self, image):
+            yield self.convolution(image)
+            yield self.convolution(image)
+
+    assert count_macs(Tiny(), (4, 6)) == 2 * 3 * 5 * 4 * 6
+
+
+def test_the_command_writes_every_key(trained, scenes_folder, tmp_path):
+    options = {'count': 2, 'height': 32, 'width': 48, 'focal_length_px': 40, 'workers': 1}
+    arguments = [
+        str(trained),
+        '--data=synthetic',
+        f'--root={scenes_folder}',
+        f'--data-options={json.dumps(options)}',
+        '--shifts',
+        'fog',
+        '--workers=0',
+        '--device=cpu',
+        f'--output={tmp_path}/figures.json',
+    ]
+    assert main(arguments) == 0
+    result = json.loads((tmp_path / 'figures.json').read_text())
+    assert set(result) == KEYS
+    assert set(result['shift_auroc']) == {'entropy', 'depth_std'}
+    assert result['inference_ms']['median'] > 0
+    assert (result['inference_ms']['engine'], result['inference_ms']['size']) == (
+        'torch',
+        [32, 48],
+    )
+    assert result['parameters'] == sum(w.numel() for w in emu_model.load(trained).parameters())
+    assert result['semantic'].keys() >= {'miou', 'ece', 'p_accurate_certain', 'pavpu'}
+    assert result['depth'].keys() >= {'rmse', 'delta1', 'ause', 'nll', 'p_uncertain_inaccurate'}
+
+
+def test_an_error_is_a_sentence(tmp_path, capsys):
+    output = tmp_path / 'figures.json'
+    arguments = [str(tmp_path / 'absent'), '--data=synthetic', f'--output={output}']
+    assert main(arguments) == 1
+    assert 'no checkpoint at' in capsys.readouterr().err
+    assert not output.exists()

@@ -1,0 +1,78 @@
+"""EMUFormer: a network learns from a teacher's uncertainty (arXiv 2402.10580, section 3.3)."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import emu_model
+from emu_model import losses
+from emu_model.sampling import Distribution, Samples, predict_distribution
+from train.data.transforms import JitterStrengths, colour_jitter
+from train.module import NetworkModule
+from train.objectives import Batch, activate_depth, upsample
+
+
+class DistillationModule(NetworkModule):
+    """A student trained on the labels and on what its teacher makes of the same frames.
+
+    The teacher sees each frame in jittered colours, with the same geometry; it is never trained
+    nor stored with the student.
+
+    Args:
+        teacher: Checkpoint of the teacher: a file, or the folder of an ensemble.
+        kl_weight: Weight of the divergence from the teacher's softmax (w2).
+        rmsle_weight: Weight of the distance from the teacher's predictive variance (w3).
+        jitter: Strengths of the teacher's colour jitter.
+        **options: As for NetworkModule; `initial_weights` is the SegDepthFormer to start from.
+    """
+
+    def __init__(
+        self,
+        teacher: Path,
+        kl_weight: float = 10.0,
+        rmsle_weight: float = 1.0,
+        jitter: JitterStrengths = JitterStrengths(),  # noqa: B008  (frozen)
+        **options,
+    ) -> None:
+        super().__init__(**options)
+        self.save_hyperparameters('teacher', 'kl_weight', 'rmsle_weight')
+        self.jitter = jitter
+        self.weights |= {'kl': kl_weight, 'rmsle': rmsle_weight}
+        # In a tuple, so that the teacher is no part of the student's state.
+        self._teacher: tuple[Samples] | None = None
+
+    def on_fit_start(self) -> None:
+        """Load the teacher next to the student."""
+        teacher = emu_model.load(self.hparams.teacher)
+        missing = set(self.info.tasks) - set(teacher.info.tasks)
+        if missing or teacher.info.class_names != self.info.class_names:
+            raise ValueError(
+                f"teacher '{self.hparams.teacher}' is a {teacher.info.network} with "
+                f'{len(teacher.info.class_names)} classes, the student a {self.info.network} with '
+                f'{len(self.info.class_names)}: it must know all tasks and the same classes'
+            )
+        self._teacher = (teacher.requires_grad_(False).to(self.device),)
+
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The tasks' losses and the distances from the teacher, unweighted."""
+        size = batch['image'].shape[2:]
+        raw = self._forward_in_training(self.normalise(batch['image']))
+        full = {task: upsample(output, size) for task, output in raw.items()}
+        terms = {task: self.objectives[task](output, batch) for task, output in full.items()}
+        taught = self._ask_teacher(batch['image'])
+        if 'semantic' in full:
+            terms['kl'] = losses.kl_divergence(
+                taught.probabilities, full['semantic'], batch['not_padding']
+            )
+        if 'depth' in full:
+            _, variance = activate_depth(full['depth'])
+            terms['rmsle'] = losses.rmsle_variance(
+                variance, taught.depth_variance, batch['not_padding']
+            )
+        return terms
+
+    @torch.no_grad()
+    def _ask_teacher(self, image: Tensor) -> Distribution:
+        jittered = colour_jitter(image, self.jitter)
+        return predict_distribution(self._teacher[0], self.normalise(jittered), image.shape[2:])

@@ -1,0 +1,90 @@
+"""From a finished run to a checkpoint that explains itself."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from emu_model import checkpoint
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.evaluation import Evaluation
+from emu_model.normal_uncertainty import UNCERTAINTIES, NormalUncertainty
+from emu_model.sampling import Samples, predict_distribution
+from train.module import NetworkModule
+
+
+def export(module: NetworkModule, data, best: Path | None, path: Path) -> CheckpointInfo:
+    """Write the network of a run, with its figures and normal uncertainty on validation data.
+
+    Args:
+        module: The module after training.
+        data: Its data module.
+        best: Lightning checkpoint of the best weights; None for the present ones.
+        path: The .safetensors file to write.
+
+    Returns:
+        The metadata written.
+    """
+    if best is not None:
+        state = torch.load(best, map_location='cpu', weights_only=False)['state_dict']
+        module.load_state_dict(state)
+    network = module.network.eval()
+    network.info = module.info
+    validation, normal = describe(network, data.val_dataloader())
+    info = replace(
+        module.info,
+        training={**_plain(dict(module.hparams)), 'steps': module.trainer.global_step},
+        validation=validation,
+        normal_uncertainty=normal,
+    )
+    if module.trainer.is_global_zero:
+        checkpoint.save(network, info, path)
+    return info
+
+
+@torch.inference_mode()
+def describe(network: Samples, loader: DataLoader) -> tuple[dict, dict]:
+    """Figures and normal uncertainty of a network.
+
+    Args:
+        network: A network in eval mode.
+        loader: Batches of validation frames, whole and in order.
+
+    Returns:
+        The figures by task, and the quantiles as CheckpointInfo.normal_uncertainty.
+    """
+    info = network.info
+    device = next(network.parameters()).device
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (info.mean, info.std))
+    evaluation = Evaluation(info.tasks, len(info.class_names) or None, all_pixels=False)
+    evaluation.to(device)
+    normal = NormalUncertainty()
+    for batch in loader:
+        image = (batch['image'].to(device) - mean) / std
+        distribution = predict_distribution(network, image, image.shape[2:])
+        evaluation.update(
+            distribution,
+            classes=batch['classes'].to(device),
+            depth=batch['depth'].to(device),
+        )
+        maps = distribution.maps(UNCERTAINTIES)
+        normal.update({name: value.cpu().numpy() for name, value in maps.items()})
+    figures = {task: _rounded(values) for task, values in evaluation.figures().items() if values}
+    return figures, normal.quantiles()
+
+
+def _rounded(figures: dict) -> dict:
+    """Figures to six digits, which is more than they are worth."""
+    return {
+        name: float(f'{value:.6g}') if isinstance(value, float) else value
+        for name, value in figures.items()
+    }
+
+
+def _plain(values: dict) -> dict:
+    """Hyperparameters as JSON can hold them."""
+    return {
+        key: value if isinstance(value, (int, float, bool, type(None))) else str(value)
+        for key, value in values.items()
+    }
