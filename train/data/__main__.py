@@ -1,0 +1,71 @@
+"""Look whether a data set is as published: python -m train.data NAME ROOT [--every N].
+
+Prints what was found in each split, and stops at the first file that cannot be used.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+from rich.progress import track
+
+from train.data import DATASETS, build
+from train.data.dataset import DatasetError, FrameDataset
+from train.data.sample import Sample
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 if all frames looked at can be used."""
+    parser = argparse.ArgumentParser(prog='python -m train.data', description=__doc__)
+    parser.add_argument('name', choices=[name for name in DATASETS if name != 'synthetic'])
+    parser.add_argument('root', help='folder of the data set')
+    parser.add_argument('--every', type=int, default=20, help='look at each N-th frame (20)')
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format='%(message)s')
+    try:
+        for split in ('train', 'test'):
+            dataset = build(options.name, options.root, split)
+            looked_at = range(0, len(dataset), max(1, options.every))
+            steps = track(looked_at, f'{split} frames')
+            print(f'{split}: {len(dataset)} frames')
+            print(summary(dataset, (dataset.read(index) for index in steps)))
+    except DatasetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def summary(dataset: FrameDataset, samples: Iterable[Sample]) -> str:
+    """A few lines on some frames of a data set: sizes, camera, labels and depth."""
+    sizes, cameras = set(), set()
+    frames = pixels = measured = 0
+    counts = np.zeros(256, np.int64)
+    nearest, farthest = np.inf, -np.inf
+    for sample in samples:
+        frames += 1
+        sizes.add(f'{sample.size[0]}x{sample.size[1]}')
+        cameras.add(round(sample.intrinsics.fx, 2))
+        counts += np.bincount(sample.classes.ravel(), minlength=256)
+        depth = sample.depth[sample.depth > 0]
+        pixels += sample.depth.size
+        measured += depth.size
+        nearest = min(nearest, depth.min(initial=np.inf))
+        farthest = max(farthest, depth.max(initial=-np.inf))
+    known = counts[: len(dataset.labels)]
+    absent = [name for name, count in zip(dataset.labels.class_names, known) if not count]
+    return '\n'.join(
+        [
+            f'  looked at {frames} frames of {", ".join(sorted(sizes))} (height x width)',
+            f'  focal length {min(cameras)} to {max(cameras)} px',
+            f'  labelled {known.sum() / pixels:.1%} of the pixels, '
+            f'{len(known) - len(absent)} of {len(known)} classes'
+            + (f', none of {", ".join(absent)}' if absent else ''),
+            f'  depth at {measured / pixels:.1%} of the pixels, {nearest:.3f} to {farthest:.3f} m',
+        ]
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Synthetic scenes, rendered once into a folder of .npy files. Needs no PyTorch.
+
+A frame is a function of its parameters and its number alone, so a folder grows with the largest
+number of frames ever asked for. Frames lie in shards; a shard is written aside and renamed when it
+is whole, so that a killed rendering goes on where it stood, and several processes may render into
+the same folder.
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from train.data.scene_set import MOST_FRAMES, SceneSet
+
+SHARD_FRAMES = 32
+ARRAYS = ('image', 'classes', 'depth', 'intrinsics')
+
+_ABANDONED_AFTER_S = 3600
+
+
+def prepare(scene_set: SceneSet, count: int, root: Path, workers: int | None = None) -> Path:
+    """Render what is missing of the first `count` frames, with a progress bar.
+
+    Args:
+        scene_set: Which scenes.
+        count: Frames wanted.
+        root: Folder that holds the folders of all sets.
+        workers: Processes that render; None for one per usable core, 0 or 1 for none but this.
+
+    Returns:
+        The set's folder, to read frames from with `read`.
+
+    Raises:
+        ValueError: If `count` is not of 1…MOST_FRAMES.
+        OSError: If the folder cannot be written.
+    """
+    if not 1 <= count <= MOST_FRAMES:
+        raise ValueError(
+            f'{count} synthetic frames were asked for: 1 to {MOST_FRAMES} can be rendered'
+        )
+    folder = root / scene_set.folder_name()
+    shards = range(-(-count // SHARD_FRAMES))
+    missing = [shard for shard in shards if not _shard_folder(folder, shard).is_dir()]
+    if not missing:
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
+    _write_description(scene_set, folder)
+    if workers is None:
+        workers = len(os.sched_getaffinity(0))
+    with Progress(
+        TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    ) as progress:
+        bar = progress.add_task(
+            f'rendering {scene_set.split} scenes',
+            total=len(shards) * SHARD_FRAMES,
+            completed=(len(shards) - len(missing)) * SHARD_FRAMES,
+        )
+        for _ in _render_shards(scene_set, folder, missing, min(workers, len(missing))):
+            progress.advance(bar, SHARD_FRAMES)
+    return folder
+
+
+def read(folder: Path, index: int) -> dict[str, np.ndarray]:
+    """Frame `index` of a prepared folder; nothing of it stays open.
+
+    Returns:
+        `image` uint8 (H, W, 3), `classes` uint8 (H, W), `depth` float32 (H, W) in metres with 0
+        for none, `intrinsics` float64 (4,), that is fx, fy, cx, cy in pixels.
+    """
+    shard, row = divmod(index, SHARD_FRAMES)
+    files = _shard_folder(folder, shard)
+    return {name: np.array(np.load(files / f'{name}.npy', mmap_mode='r')[row]) for name in ARRAYS}
+
+
+def _render_shards(
+    scene_set: SceneSet, folder: Path, shards: list[int], workers: int
+) -> Iterator[None]:
+    """Render shards in parallel, yielding once for each that is done."""
+    if workers < 2:
+        for shard in shards:
+            yield _render_shard(scene_set, folder, shard)
+        return
+    # Forked, as PyTorch's loaders are: a fresh interpreter would import the main program again,
+    # trainer and all, and rendering needs nothing of what does not survive a fork.
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context('fork'), initializer=_start_worker
+    )
+    try:
+        for done in as_completed(
+            [pool.submit(_render_shard, scene_set, folder, shard) for shard in shards]
+        ):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    # A killed parent cannot tell its workers to stop, and they would wait for work for ever.
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _render_shard(scene_set: SceneSet, folder: Path, shard: int) -> None:
+    first = shard * SHARD_FRAMES
+    frames = [scene_set.render(index) for index in range(first, first + SHARD_FRAMES)]
+    cameras = [frame.intrinsics for frame in frames]
+    arrays = {
+        'image': np.stack([frame.image for frame in frames]),
+        'classes': np.stack([frame.classes for frame in frames]),
+        'depth': np.stack([_without_sky(frame.depth) for frame in frames]),
+        'intrinsics': np.array([[c.fx, c.fy, c.cx, c.cy] for c in cameras]),
+    }
+    partial = folder / f'.partial-{uuid.uuid4().hex}'
+    partial.mkdir()
+    try:
+        for name in ARRAYS:
+            np.save(partial / f'{name}.npy', arrays[name])
+        _publish(partial, _shard_folder(folder, shard))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _without_sky(depth: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(depth), depth, np.float32(0))
+
+
+def _publish(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError:
+        # Another process was faster; its frames are the same.
+        if not target.is_dir():
+            raise
+
+
+def _shard_folder(folder: Path, shard: int) -> Path:
+    first = shard * SHARD_FRAMES
+    # The name says which frames it holds, so that shards of another length are never mixed in.
+    return folder / f'frames-{first:07d}-{first + SHARD_FRAMES - 1:07d}'
+
+
+def _write_description(scene_set: SceneSet, folder: Path) -> None:
+    partial = folder / f'.partial-{uuid.uuid4().hex}.json'
+    partial.write_text(
+        json.dumps({**scene_set.description(), 'numpy': np.__version__}, indent=2) + '\n'
+    )
+    os.replace(partial, folder / 'meta.json')
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left; younger pieces may still be written."""
+    for piece in folder.glob('.partial-*'):
+        try:
+            old = time.time() - piece.stat().st_mtime > _ABANDONED_AFTER_S
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(piece, ignore_errors=True) if piece.is_dir() else piece.unlink(True)
