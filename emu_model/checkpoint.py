@@ -26,8 +26,9 @@ METHODS = ('single', 'mc_dropout', 'sub_ensemble', 'ensemble')
 ENSEMBLE_FILE = 'ensemble.json'
 """File in an ensemble's folder that names its members."""
 
-_METADATA_KEY = 'emuformer'
+METADATA_KEY = 'emuformer'
 _FORMAT_VERSION = 1
+_SHOWN_OF_A_MISMATCH = 300
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -162,13 +163,13 @@ def read_info(path: str | os.PathLike) -> CheckpointInfo:
             f"'{path}' is truncated or not a safetensors file ({error}): copy it again, or "
             'convert foreign weights with python -m emu_model.import_weights SOURCE DEST'
         ) from error
-    if _METADATA_KEY not in metadata:
+    if METADATA_KEY not in metadata:
         raise CheckpointError(
             f"'{path}' is a safetensors file without EMUFormer metadata: convert foreign weights "
             'with python -m emu_model.import_weights SOURCE DEST'
         )
     try:
-        return CheckpointInfo.from_json(metadata[_METADATA_KEY])
+        return CheckpointInfo.from_json(metadata[METADATA_KEY])
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"'{path}' cannot be read: {error}") from error
 
@@ -186,7 +187,7 @@ def save(network: 'Network', info: CheckpointInfo, path: str | os.PathLike, half
         ValueError: If `info` names a network with other heads.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialise
 
     if network.tasks != info.tasks:
         raise ValueError(
@@ -201,7 +202,8 @@ def save(network: 'Network', info: CheckpointInfo, path: str | os.PathLike, half
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
     try:
-        save_file(state, partial, {_METADATA_KEY: info.to_json()})
+        # Not save_file, which leaves a file that nobody but its owner may read.
+        partial.write_bytes(serialise(state, {METADATA_KEY: info.to_json()}))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -304,9 +306,10 @@ def _load_file(path: str | os.PathLike) -> 'Network':
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
+        first = ' '.join(str(error).split())[:_SHOWN_OF_A_MISMATCH]
         raise CheckpointError(
             f"the weights in '{path}' are not of the {info.network} with {info.backbone} that its "
-            f'metadata names: use the file as it was saved ({error})'
+            f'metadata names: use the file as it was saved ({first} …)'
         ) from error
     return network.eval()
 

@@ -78,6 +78,12 @@ def test_reading_the_info_needs_no_torch(saved):
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
+def test_a_checkpoint_may_be_read_by_all_who_may_read_other_new_files(saved):
+    _, path = saved
+    (path.parent / 'other').touch()
+    assert path.stat().st_mode == (path.parent / 'other').stat().st_mode
+
+
 def test_an_interrupted_save_leaves_the_old_file(saved, monkeypatch):
     network, path = saved
     before = path.read_bytes()
