@@ -1,0 +1,102 @@
+"""Command line of the demo."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from emu_model.checkpoint import BUNDLED, CheckpointError
+from emuformer_ros.bags import BagError
+from emuformer_ros.demo import DemoError
+from emuformer_ros.demo.isolation import free_domain_id, isolate
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo that the command line describes; 0 where every paced frame came out."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.topic and not options.bag:
+        parser.error('--topic names a topic of a recording: give --bag too')
+    console = Console()
+    try:
+        import rclpy  # noqa: F401
+    except ImportError as error:
+        console.print(
+            f'[red]error:[/] ROS 2 for Python does not import ({error}): use `make demo`, which '
+            'installs it, or source a ROS 2 installation',
+            highlight=False,
+        )
+        return 1
+    from emuformer_ros.demo.run import Options, run_demo
+
+    # Whoever ends the demo must not leave the node behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        domain_id = free_domain_id() if options.domain_id is None else options.domain_id
+        isolate(domain_id)
+        console.print(f'ROS 2 domain {domain_id}, on this machine alone', highlight=False)
+        return run_demo(Options(**vars(options)), console)
+    except (DemoError, BagError, CheckpointError, OSError) as error:
+        console.print('[red]error:[/]', end=' ')
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print('interrupted: no results were written')
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m emuformer_ros.demo',
+        description='Play camera images through the perception node over ROS 2 and leave its maps '
+        '(maps.mcap), pictures (overview.png) and figures (summary.json).',
+    )
+    parser.add_argument(
+        '--bag',
+        type=Path,
+        help='recording to play (rosbag2 SQLite or MCAP, or ROS 1); a synthetic drive by default',
+    )
+    parser.add_argument(
+        '--topic', help='image topic in it, raw or compressed; needed where there are several'
+    )
+    parser.add_argument(
+        '--rate',
+        type=_rate,
+        metavar='HZ',
+        help='play at this rate, and see what the node drops; by default each frame waits for the '
+        'maps of the one before',
+    )
+    parser.add_argument('--frames', type=_count, help='play this many frames, 100 of the drive')
+    parser.add_argument(
+        '--checkpoint', type=Path, default=BUNDLED, help='the bundled one by default'
+    )
+    parser.add_argument('--output', type=Path, default=Path('demo_output'), help='%(default)s')
+    parser.add_argument(
+        '--domain-id',
+        type=_count,
+        metavar='N',
+        help='ROS 2 domain; by default one that nobody on this machine uses',
+    )
+    return parser
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a rate: give a positive number')
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not positive: give 1 or more')
+    return value
+
+
+if __name__ == '__main__':
+    sys.exit(main())

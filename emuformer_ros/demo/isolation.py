@@ -1,0 +1,52 @@
+"""A ROS 2 graph of the demo's own, so that it cannot meet a robot's topics."""
+
+import os
+import random
+import socket
+from collections.abc import MutableMapping
+
+from emuformer_ros.demo import DemoError
+
+_DOMAINS = range(215, 232)
+"""Domain ids that people rarely choose and whose ports Linux does not give out by itself."""
+
+
+def isolate(domain_id: int, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have this process and its children talk ROS 2 with each other alone, on this machine.
+
+    It must be done before the process starts its ROS 2 context.
+    """
+    environment['ROS_DOMAIN_ID'] = str(domain_id)
+    environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    environment.pop('ROS_STATIC_PEERS', None)
+    # Iron and later only warn about this one, Humble knows no other.
+    environment.pop('ROS_LOCALHOST_ONLY', None)
+    if environment.get('ROS_DISTRO') == 'humble':
+        environment['ROS_LOCALHOST_ONLY'] = '1'
+
+
+def free_domain_id() -> int:
+    """A domain id that no ROS 2 process on this machine uses.
+
+    Raises:
+        DemoError: If there is none.
+    """
+    candidates = random.sample(_DOMAINS, len(_DOMAINS))
+    for domain_id in candidates:
+        if _is_free(domain_id):
+            return domain_id
+    raise DemoError(
+        f'no free ROS 2 domain from {_DOMAINS.start} to {_DOMAINS.stop - 1}: end some of the '
+        'processes that use them, or choose a domain with --domain-id'
+    )
+
+
+def _is_free(domain_id: int) -> bool:
+    # The first participant of a domain listens on this UDP port, on every address (DDSI-RTPS 2.2,
+    # section 9.6.1.1).
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7410 + 250 * domain_id))
+        except OSError:
+            return False
+    return True

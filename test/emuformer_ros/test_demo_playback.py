@@ -1,0 +1,125 @@
+"""The demo's parts against a node that misbehaves, in a process of its own."""
+
+from pathlib import Path
+
+import pytest
+from recordings import IMAGE, camera_samples, write_ros2
+
+from emuformer_ros.bag_cameras import camera_frames
+from emuformer_ros.bag_writing import write_bag
+from emuformer_ros.bags import Bag
+from emuformer_ros.demo import DemoError, isolation, playback
+from emuformer_ros.demo.node_process import NodeProcess
+from emuformer_ros.demo.playback import Playback
+from emuformer_ros.demo.player import Player
+from emuformer_ros.demo.recorder import Recorder
+from emuformer_ros.demo.session import Session
+
+FRAMES = 5
+
+
+@pytest.fixture
+def session():
+    with Session() as session:
+        yield session
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Starts the odd node in a mode; it ends with the test."""
+    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).parent), prepend=':')
+    processes = []
+
+    def start(mode, module='odd_node'):
+        parameters = {'mode': mode} if mode else {}
+        remappings = {'image': '/camera/image_raw'}
+        log = tmp_path / 'node.log'
+        processes.append(NodeProcess(log, remappings, parameters, module))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.stop()
+
+
+@pytest.fixture
+def frames(tmp_path):
+    with Bag(write_ros2(tmp_path / 'bag', camera_samples(FRAMES))) as bag:
+        yield list(camera_frames(bag, '/camera/image_raw'))
+
+
+@pytest.fixture
+def play(session, tmp_path, frames):
+    """Plays all frames through a process and returns what the recorder knows of them."""
+
+    def play(process):
+        with write_bag(tmp_path / 'maps.mcap') as bag:
+            player = Player(session.node, '/camera/image_raw', IMAGE)
+            session.wait_until_active(process)
+            with Recorder(session.node, bag, player, IMAGE) as recorder:
+                plays = Playback(session, process, player, recorder)
+                plays.play_paced(plays.connect(frames), lambda: None)
+        return recorder.frames
+
+    return play
+
+
+def test_a_node_that_cannot_be_configured_is_an_error_with_its_words(session, start):
+    process = start('not_configurable')
+    with pytest.raises(DemoError, match=r'could not be configured; it wrote:(?s:.)*no such check'):
+        session.wait_until_active(process)
+
+
+def test_a_node_that_ends_at_start_is_an_error_with_its_words(session, start):
+    process = start('', module='no_such_module')
+    with pytest.raises(DemoError, match=r'ended \(exit code 1\)(?s:.)*No module named no_such'):
+        session.wait_until_active(process)
+
+
+def test_a_node_that_ends_while_playing_is_an_error_and_no_recording_appears(
+    start, play, tmp_path
+):
+    with pytest.raises(DemoError, match=r'ended \(exit code 9\)(?s:.)*out of memory'):
+        play(start('dies'))
+    assert not (tmp_path / 'maps.mcap').exists()
+
+
+def test_a_map_that_does_not_come_is_named(start, play, monkeypatch):
+    # The node answers within milliseconds, or never.
+    monkeypatch.setattr(playback, '_DEADLINE_S', 5.0)
+    with pytest.raises(DemoError, match=r'did not publish .*/depth/image within 5 s'):
+        play(start('no_depth'))
+
+
+def test_camera_info_that_the_node_does_not_pass_on_is_not_waited_for(start, play, tmp_path):
+    records = play(start('good'))
+    assert [record.is_complete() for record in records] == [True] * FRAMES
+    with Bag(tmp_path / 'maps.mcap') as bag:
+        counts = {name: topic.count for name, topic in bag.topics.items()}
+    assert counts == {
+        '/camera/image_raw': FRAMES,
+        '/camera/camera_info': FRAMES,
+        '/perception/depth/image': FRAMES,
+        '/perception/depth/camera_info': 0,
+        '/perception/semantic/image': FRAMES,
+    }
+
+
+def test_the_runtime_is_what_the_diagnostics_say(session, start):
+    process = start('good')
+    runtime = session.runtime(process)
+    assert (runtime.engine, runtime.device) == ('odd', 'cpu')
+
+
+def test_a_domain_that_somebody_uses_is_not_taken(monkeypatch):
+    monkeypatch.setattr(isolation, '_DOMAINS', range(231, 232))
+    assert isolation.free_domain_id() == 231
+    monkeypatch.setenv('ROS_DOMAIN_ID', '231')
+    with Session(), pytest.raises(DemoError, match='no free ROS 2 domain from 231 to 231'):
+        isolation.free_domain_id()
+
+
+def test_isolation_overrides_what_a_robot_has_set():
+    environment = {'ROS_DOMAIN_ID': '0', 'ROS_STATIC_PEERS': 'robot', 'ROS_LOCALHOST_ONLY': '0'}
+    isolation.isolate(220, environment)
+    assert environment == {'ROS_DOMAIN_ID': '220', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
