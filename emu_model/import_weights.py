@@ -10,7 +10,6 @@ non-commercial use; transformers' code is Apache-2.0, weights there carry their 
 import argparse
 import json
 import pickle
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from emu_model import checkpoint
-from emu_model.backbones.mit import VARIANTS
 from emu_model.checkpoint import CheckpointError, CheckpointInfo
 from emu_model.labels import LABEL_SETS, LabelSet, numbered
+from emu_model.mit_variants import VARIANTS, sizes_of
 from emu_model.networks import Network
 from emu_model.weight_formats import FORMATS, format_of, rename
 
@@ -103,20 +102,10 @@ def _read(source: Path) -> tuple[dict[str, Tensor], dict]:
 
 
 def _variant_of(renamed: dict[str, Tensor], source: Path) -> str:
-    depths = [
-        len(
-            {
-                match[1]
-                for key in renamed
-                if (match := re.match(rf'backbone\.stages_{stage}\.blocks\.(\d+)\.', key))
-            }
-        )
-        for stage in range(4)
-    ]
-    norms = [renamed.get(f'backbone.stages_{stage}.norm.weight') for stage in range(4)]
-    widths = [0 if norm is None else len(norm) for norm in norms]
+    encoder = {name.removeprefix('backbone.'): value for name, value in renamed.items()}
+    depths, widths = sizes_of(encoder)
     for name, variant in VARIANTS.items():
-        if variant == (tuple(depths), tuple(widths)):
+        if variant == (depths, widths):
             return name
     raise CheckpointError(
         f"'{source}' has {depths} blocks of {widths} channels, which is none of MiT-B0 to B5"

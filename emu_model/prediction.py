@@ -15,6 +15,10 @@ class Prediction:
         confidence: Highest class probability, float32.
         depth: Distance along the optical axis in metres, float32.
         depth_std: Predictive standard deviation of the depth in metres, float32.
+        mutual_information: Of the class and the sample in nats, float32: the epistemic share of
+            `entropy`. From networks that take several samples alone.
+        depth_epistemic_std: Standard deviation of the samples' depths in metres, float32: the
+            epistemic share of `depth_std`. Likewise.
     """
 
     classes: np.ndarray | None = None
@@ -22,6 +26,8 @@ class Prediction:
     confidence: np.ndarray | None = None
     depth: np.ndarray | None = None
     depth_std: np.ndarray | None = None
+    mutual_information: np.ndarray | None = None
+    depth_epistemic_std: np.ndarray | None = None
 
     @property
     def depth_variance(self) -> np.ndarray | None:

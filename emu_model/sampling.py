@@ -10,7 +10,7 @@ for two tasks as in EMUFormer (arXiv 2402.10580).
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import torch
@@ -41,28 +41,43 @@ class Distribution:
         depth: Mean of the samples' depths in metres, float32 (B, H, W).
         depth_variance: Mean of the samples' variances plus the population variance of their
             depths in m², float32 (B, H, W).
+        expected_entropy: Mean over the samples of the entropy of their softmax in nats, float32
+            (B, H, W); kept where the epistemic share was asked for.
+        depth_spread: Population variance of the samples' depths in m², float32 (B, H, W);
+            likewise.
     """
 
     probabilities: Tensor | None = None
     depth: Tensor | None = None
     depth_variance: Tensor | None = None
+    expected_entropy: Tensor | None = None
+    depth_spread: Tensor | None = None
 
     def __getitem__(self, index: slice) -> 'Distribution':
         """The distributions of some images of a batch."""
-        parts = (self.probabilities, self.depth, self.depth_variance)
+        parts = (getattr(self, field.name) for field in fields(self))
         return Distribution(*(part if part is None else part[index] for part in parts))
 
     def maps(self, outputs: Collection[str]) -> dict[str, Tensor]:
-        """The wanted maps (emu_model.tasks.OUTPUTS) that this distribution has, each (B, H, W)."""
+        """The wanted maps (as in Prediction) that this distribution has, each (B, H, W).
+
+        The epistemic ones are the mutual information of class and sample, which is the entropy of
+        the mean softmax less the mean entropy (Depeweg et al. 2018), and the root of the spread.
+        """
         maps = {}
         if self.probabilities is not None:
             if not {'classes', 'confidence'}.isdisjoint(outputs):
                 confidence, classes = self.probabilities.max(dim=1)
                 maps |= {'classes': classes.to(torch.uint8), 'confidence': confidence}
-            if 'entropy' in outputs:
-                maps['entropy'] = torch.special.entr(self.probabilities).sum(dim=1)
+            if not {'entropy', 'mutual_information'}.isdisjoint(outputs):
+                maps['entropy'] = _entropy(self.probabilities)
+        if self.expected_entropy is not None and 'mutual_information' in outputs:
+            # Rounding can make it negative where all samples agree.
+            maps['mutual_information'] = (maps['entropy'] - self.expected_entropy).clamp_min(0)
         if self.depth is not None:
             maps |= {'depth': self.depth, 'depth_std': self.depth_variance.sqrt()}
+        if self.depth_spread is not None:
+            maps['depth_epistemic_std'] = self.depth_spread.sqrt()
         return {name: value for name, value in maps.items() if name in outputs}
 
 
@@ -71,10 +86,13 @@ class RunningMoments:
 
     Args:
         size: (height, width) that raw outputs are upsampled to before anything else.
+        epistemic: Whether to keep what the epistemic share of the uncertainty is made of.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], *, epistemic: bool = False) -> None:
         self._size = size
+        self._epistemic = epistemic
+        self._entropy: Tensor | None = None
         self._count = 0
         self._probabilities: Tensor | None = None
         self._depth: Tensor | None = None
@@ -86,6 +104,8 @@ class RunningMoments:
         self._count += 1
         if 'semantic' in raw:
             probabilities = self._upsampled(raw['semantic']).softmax(dim=1)
+            if self._epistemic:
+                self._entropy = self._mean_with(self._entropy, _entropy(probabilities))
             self._probabilities = self._mean_with(self._probabilities, probabilities)
         if 'depth' in raw:
             mean, variance = self._upsampled(raw['depth']).unbind(dim=1)
@@ -100,9 +120,15 @@ class RunningMoments:
         if not self._count:
             raise ValueError('no sample was added: the network gave none')
         if self._depth is None:
-            return Distribution(self._probabilities)
-        variance = self._variance + self._depth_squares / self._count
-        return Distribution(self._probabilities, self._depth, variance)
+            return Distribution(self._probabilities, expected_entropy=self._entropy)
+        spread = self._depth_squares / self._count
+        return Distribution(
+            self._probabilities,
+            self._depth,
+            self._variance + spread,
+            self._entropy,
+            spread if self._epistemic else None,
+        )
 
     def _add_depth(self, depth: Tensor, variance: Tensor) -> None:
         if self._depth is None:
@@ -121,18 +147,26 @@ class RunningMoments:
         return F.interpolate(raw.float(), size=self._size, mode='bilinear')
 
 
-def predict_distribution(network: Samples, image: Tensor, size: tuple[int, int]) -> Distribution:
+def _entropy(probabilities: Tensor) -> Tensor:
+    """Entropy of class probabilities (B, K, H, W) in nats, (B, H, W)."""
+    return torch.special.entr(probabilities).sum(dim=1)
+
+
+def predict_distribution(
+    network: Samples, image: Tensor, size: tuple[int, int], *, epistemic: bool = False
+) -> Distribution:
     """The predictive distribution of any network.
 
     Args:
         network: A single network or one that samples.
         image: Normalised float (B, 3, H, W).
         size: (height, width) of the distribution.
+        epistemic: Whether to keep what the epistemic share of the uncertainty is made of.
 
     Returns:
         Its moments over all samples.
     """
-    moments = RunningMoments(size)
+    moments = RunningMoments(size, epistemic=epistemic)
     for raw in network.samples(image):
         moments.add(raw)
     return moments.distribution()

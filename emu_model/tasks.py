@@ -36,9 +36,14 @@ NETWORKS = {
 training starts from."""
 
 OUTPUTS = tuple(output for task in TASKS.values() for output in task.outputs)
-"""Every map an engine can be asked for."""
+"""Every map that any network with the task can give."""
 
 
-def outputs_of(tasks: tuple[str, ...]) -> tuple[str, ...]:
-    """The maps that a network with these tasks can give."""
-    return tuple(output for task in tasks for output in TASKS[task].outputs)
+EPISTEMIC_OUTPUTS = {'semantic': 'mutual_information', 'depth': 'depth_epistemic_std'}
+"""By task, the map that shows how far several samples disagree; single networks have none."""
+
+
+def outputs_of(tasks: tuple[str, ...], *, sampled: bool = False) -> tuple[str, ...]:
+    """The maps that a network with these tasks can give, with `sampled` from several samples."""
+    outputs = tuple(output for task in tasks for output in TASKS[task].outputs)
+    return outputs + (tuple(EPISTEMIC_OUTPUTS[task] for task in tasks) if sampled else ())

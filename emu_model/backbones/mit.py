@@ -14,20 +14,10 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-NUM_HEADS = (1, 2, 5, 8)
+from emu_model.mit_variants import NUM_HEADS, VARIANTS
+
 REDUCTION_RATIOS = (8, 4, 2, 1)
 MLP_RATIO = 4
-
-_WIDE = (64, 128, 320, 512)
-VARIANTS = {
-    'mit_b0': ((2, 2, 2, 2), (32, 64, 160, 256)),
-    'mit_b1': ((2, 2, 2, 2), _WIDE),
-    'mit_b2': ((3, 4, 6, 3), _WIDE),
-    'mit_b3': ((3, 4, 18, 3), _WIDE),
-    'mit_b4': ((3, 8, 27, 3), _WIDE),
-    'mit_b5': ((3, 6, 40, 3), _WIDE),
-}
-"""Blocks and channels per stage, by timm name."""
 
 
 def to_map(tokens: Tensor, size: tuple[int, int]) -> Tensor:

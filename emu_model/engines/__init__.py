@@ -1,14 +1,22 @@
 """Engines: how a checkpoint is run. One file per runtime, one interface (engine.Engine)."""
 
+import logging
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
-from emu_model.checkpoint import BUNDLED
-from emu_model.engines.engine import Engine
+from emu_model.checkpoint import BUNDLED, read_info
+from emu_model.engines.choice import RUNTIMES, choose_engine, engine_class
+from emu_model.engines.engine import PRECISIONS, Engine
 
-__all__ = ['ENGINES', 'Engine', 'create_engine']
+__all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'create_engine']
 
-ENGINES = ('auto', 'torch')
+ENGINES = ('auto', *RUNTIMES)
 DEVICES = "'auto', 'cpu', 'cuda' or 'cuda:N'"
+EXPORTED_SUFFIXES = ('.onnx', '.xml')
+"""Of the files that emu_model.export writes."""
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def create_engine(
@@ -16,23 +24,49 @@ def create_engine(
     engine: str = 'auto',
     device: str = 'auto',
     network_size: tuple[int, int] | None = None,
+    precision: str = 'auto',
+    providers: Sequence[str | tuple[str, dict]] | None = None,
 ) -> Engine:
     """Load a checkpoint and make it ready to run.
 
     Args:
-        checkpoint: A checkpoint file.
-        engine: One of ENGINES; 'auto' picks by device.
+        checkpoint: A checkpoint file, the folder of an ensemble, or a file of emu_model.export.
+        engine: One of ENGINES; 'auto' picks by checkpoint, device and what is installed, and says
+            why in `Engine.reason`.
         device: 'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU where there is one.
         network_size: (height, width) that frames are resized to; the checkpoint's input size by
             default.
+        precision: One of PRECISIONS; 'auto' is the fastest on the device of those that keep the
+            maps as good as fp32 does.
+        providers: Execution providers of ONNX Runtime, for that engine alone.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         CheckpointError: If the checkpoint cannot be used.
-        ValueError: If the engine or device is unknown, or the device is not there.
+        ModuleNotFoundError: If the engine's packages are missing; the message names the extra.
+        ValueError: If the engine, device or precision is unknown or not there, or the engine
+            cannot run this checkpoint.
     """
     if engine not in ENGINES:
         raise ValueError(f"no engine '{engine}': choose of {', '.join(ENGINES)}")
-    from emu_model.engines.torch_engine import TorchEngine
-
-    return TorchEngine(checkpoint, device, network_size)
+    if precision not in PRECISIONS:
+        raise ValueError(f"no precision '{precision}': choose of {', '.join(PRECISIONS)}")
+    reason = 'asked for'
+    if engine == 'auto':
+        exported = Path(checkpoint).suffix in EXPORTED_SUFFIXES
+        info = None if exported else read_info(checkpoint)
+        engine, reason = choose_engine(info, device)
+    options = {'precision': precision}
+    if providers is not None:
+        if engine != 'onnxruntime':
+            raise ValueError(
+                f"providers are for the engine 'onnxruntime', not '{engine}': choose that engine "
+                'or leave them out'
+            )
+        options['providers'] = providers
+    created = engine_class(engine)(checkpoint, device, network_size, **options)
+    created.reason = reason
+    _LOGGER.info(
+        "engine '%s' on %s in %s: %s", created.name, created.device, created.precision, reason
+    )
+    return created

@@ -8,7 +8,10 @@ import numpy as np
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.prediction import Prediction
-from emu_model.tasks import OUTPUTS, outputs_of
+from emu_model.tasks import EPISTEMIC_OUTPUTS, OUTPUTS, outputs_of
+
+PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
+"""What a network can be asked to compute in; maps are fp32 whatever it is."""
 
 
 class Engine(abc.ABC):
@@ -18,6 +21,7 @@ class Engine(abc.ABC):
         name: The runtime, as in `create_engine(engine=...)`.
         device: Where it runs, such as 'cpu' or 'cuda:0'.
         precision: What it computes in: 'fp32', 'bf16' or 'fp16'.
+        reason: Why this engine runs the checkpoint, in words.
         info: What the checkpoint says of itself.
         network_size: (height, width) that frames are resized to; None runs them as they come.
         outputs: The maps this checkpoint can give.
@@ -26,6 +30,7 @@ class Engine(abc.ABC):
     name: str
     device: str
     precision: str
+    reason: str = 'asked for'
 
     def __init__(self, info: CheckpointInfo, network_size: tuple[int, int] | None) -> None:
         if not info.tasks:
@@ -35,7 +40,7 @@ class Engine(abc.ABC):
             )
         self.info = info
         self.network_size = network_size
-        self.outputs = outputs_of(info.tasks)
+        self.outputs = outputs_of(info.tasks, sampled=info.method != 'single')
 
     def predict(
         self,
@@ -60,13 +65,18 @@ class Engine(abc.ABC):
         batch = _as_batch(images)
         wanted = self._wanted(outputs)
         size = size or batch.shape[1:3]
-        maps = self._infer(_resize(batch, self.network_size), wanted, size) if wanted else {}
+        # Runtimes share the memory and refuse what is read-only, as a recorded image may be.
+        frames = np.require(_resize(batch, self.network_size), requirements=('C', 'W'))
+        maps = self._infer(frames, wanted, size) if wanted else {}
         prediction = Prediction(**maps)
         return prediction if images.ndim == 4 else prediction[0]
 
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run once on an empty frame of this (height, width), to make later ones fast."""
         self.predict(np.zeros((*size, 3), np.uint8))
+
+    def seed(self, number: int) -> None:
+        """Start the random numbers anew that some networks draw their samples with."""
 
     def close(self) -> None:
         """Free what the engine holds; it cannot be used afterwards."""
@@ -78,11 +88,10 @@ class Engine(abc.ABC):
         """Maps (B, *size) by name, of images (B, h, w, 3) uint8 at network size."""
 
     def _wanted(self, outputs: Sequence[str] | None) -> tuple[str, ...]:
-        unknown = sorted(set(outputs or ()) - set(OUTPUTS))
+        known = (*OUTPUTS, *EPISTEMIC_OUTPUTS.values())
+        unknown = sorted(set(outputs or ()) - set(known))
         if unknown:
-            raise ValueError(
-                f'no output named {", ".join(unknown)}: choose of {", ".join(OUTPUTS)}'
-            )
+            raise ValueError(f'no output named {", ".join(unknown)}: choose of {", ".join(known)}')
         return tuple(name for name in self.outputs if outputs is None or name in outputs)
 
 

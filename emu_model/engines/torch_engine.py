@@ -1,4 +1,4 @@
-"""PyTorch, eager and fp32: the reference that the fast engines are measured against."""
+"""PyTorch, eager and fp32; the one engine for networks that take several samples."""
 
 import os
 
@@ -7,20 +7,24 @@ import torch
 
 from emu_model.checkpoint import load
 from emu_model.engines.engine import Engine
+from emu_model.heads import fold
 from emu_model.maps import predict_maps
+from emu_model.sampling import predict_distribution
+from emu_model.tasks import EPISTEMIC_OUTPUTS
 
 
 class TorchEngine(Engine):
     """Runs a checkpoint with plain PyTorch on the CPU or a CUDA GPU.
 
     Args:
-        checkpoint: A checkpoint file.
+        checkpoint: A checkpoint file, or the folder of an ensemble.
         device: 'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' takes a GPU where there is one.
         network_size: (height, width) that frames are resized to; the checkpoint's input size by
             default.
+        precision: 'auto' or 'fp32'.
 
     Raises:
-        ValueError: If the device is unknown or not there.
+        ValueError: If the device is unknown or not there, or the precision is another.
     """
 
     name = 'torch'
@@ -31,16 +35,28 @@ class TorchEngine(Engine):
         checkpoint: str | os.PathLike,
         device: str = 'auto',
         network_size: tuple[int, int] | None = None,
+        precision: str = 'auto',
     ) -> None:
+        if precision not in ('auto', 'fp32'):
+            raise ValueError(
+                f"the engine 'torch' computes in fp32, not in {precision}: choose precision "
+                "'auto', or the engine 'openvino' or 'torch_cuda'"
+            )
         self._device = find_device(device)
         network = load(checkpoint)
         super().__init__(network.info, network_size or network.info.input_size)
         self.device = str(self._device)
+        if self.info.method == 'single':
+            network = fold(network)
         self._network = network.to(self._device)
         self._mean, self._std = (
             255 * torch.tensor(values, device=self._device).view(1, 3, 1, 1)
             for values in (self.info.mean, self.info.std)
         )
+
+    def seed(self, number: int) -> None:
+        """Start PyTorch's random numbers anew, on all devices of this process."""
+        torch.manual_seed(number)
 
     def close(self) -> None:
         """Free the weights, and the GPU memory they were in."""
@@ -54,7 +70,12 @@ class TorchEngine(Engine):
     ) -> dict[str, np.ndarray]:
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
         image = (pixels.permute(0, 3, 1, 2).float() - self._mean) / self._std
-        maps = predict_maps(self._network(image), outputs, size)
+        if self.info.method == 'single':
+            maps = predict_maps(self._network(image), outputs, size)
+        else:
+            epistemic = not set(outputs).isdisjoint(EPISTEMIC_OUTPUTS.values())
+            distribution = predict_distribution(self._network, image, size, epistemic=epistemic)
+            maps = distribution.maps(outputs)
         return {name: value.cpu().numpy() for name, value in maps.items()}
 
 

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 import emu_model
-from emu_model.backbones.mit import VARIANTS
 from emu_model.import_weights import main
 from emu_model.labels import CITYSCAPES
+from emu_model.mit_variants import VARIANTS
 
 transformers = pytest.importorskip('transformers')
 

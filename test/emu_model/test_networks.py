@@ -4,7 +4,7 @@ import torch
 
 from emu_model import DepthFormer, SegDepthFormer, SegFormer
 from emu_model.backbones import create_backbone
-from emu_model.backbones.mit import VARIANTS
+from emu_model.mit_variants import VARIANTS
 
 BACKBONES = (*VARIANTS, 'pvt_v2_b0', 'convnext_atto', 'resnet18')
 

@@ -23,7 +23,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def engine(path):
-    return create_engine(path, device='cpu')
+    return create_engine(path, 'torch', 'cpu')
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_network_with_one_head_gives_its_maps_and_none_else(network, there, tm
     names = CLASSES if isinstance(network, SegFormer) else {}
     info = CheckpointInfo(type(network).__name__, 'mit_b0', 256, **names)
     checkpoint.save(network, info, tmp_path / 'one.safetensors')
-    engine = create_engine(tmp_path / 'one.safetensors', device='cpu')
+    engine = create_engine(tmp_path / 'one.safetensors', 'torch', 'cpu')
     assert set(engine.outputs) == set(engine.predict(images).maps()) == there
     assert engine.predict(images, outputs=OUTPUTS).maps().keys() == there
 

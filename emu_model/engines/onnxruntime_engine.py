@@ -1,0 +1,145 @@
+"""ONNX Runtime, without PyTorch; its execution providers are a matter of configuration."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from emu_model.engines.artefacts import cache_folder
+from emu_model.engines.engine import Engine
+from emu_model.engines.graph_source import GraphSource
+from emu_model.engines.strips import StripPool, TailStrips, Worker
+
+Provider = str | tuple[str, dict]
+
+_CPU = 'CPUExecutionProvider'
+_CUDA = 'CUDAExecutionProvider'
+_TENSORRT = 'TensorrtExecutionProvider'
+_KEPT_TAILS = 8
+
+
+class OnnxRuntimeEngine(Engine):
+    """Runs a checkpoint with ONNX Runtime; what follows the raw outputs runs on the CPU.
+
+    Args:
+        checkpoint: A checkpoint file of a single network, or an ONNX file of emu_model.export.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:N'; 'auto' is what the providers say, else 'cpu'.
+        network_size: (height, width) that frames are resized to; the checkpoint's input size by
+            default.
+        precision: 'auto' or 'fp32'; with the TensorRT provider first also 'bf16' or 'fp16'.
+        providers: Execution providers in order of preference, names or (name, options); by
+            default the device's. The TensorRT provider keeps its engines in the cache folder.
+        threads: CPU threads; all that this process may use by default.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it cannot be used.
+        ValueError: If a provider is not there, it lacks the precision, or the checkpoint takes
+            several samples.
+    """
+
+    name = 'onnxruntime'
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike,
+        device: str = 'auto',
+        network_size: tuple[int, int] | None = None,
+        precision: str = 'auto',
+        providers: Sequence[Provider] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        chosen = _with_options(providers or _providers_of(device), precision)
+        source = GraphSource(checkpoint)
+        super().__init__(source.info, network_size or source.info.input_size)
+        self.precision = 'fp32' if precision == 'auto' else precision
+        self._pool = StripPool(threads)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._pool.threads
+        self._session = onnxruntime.InferenceSession(
+            source.network().SerializeToString(), options, providers=chosen
+        )
+        self.device = _device_of(chosen)
+        self._tail = lru_cache(_KEPT_TAILS)(self._make_tail)
+
+    def close(self) -> None:
+        """Free the session and stop the threads."""
+        self._session = None
+        self._tail.cache_clear()
+        self._pool.close()
+
+    def _infer(
+        self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        tasks = self.info.tasks
+        raw = dict(zip(tasks, self._session.run(list(tasks), {'image': images})))
+        rows_first = {
+            task: np.ascontiguousarray(value.transpose(0, 2, 1, 3)) for task, value in raw.items()
+        }
+        shapes = tuple((task, value.shape[1:]) for task, value in rows_first.items())
+        tail = self._tail(shapes, outputs, size)
+        maps = [
+            tail.run({task: value[index] for task, value in rows_first.items()})
+            for index in range(len(images))
+        ]
+        return {name: np.stack([each[name] for each in maps]) for name in outputs}
+
+    def _make_tail(self, shapes, outputs: tuple[str, ...], size: tuple[int, int]) -> TailStrips:
+        return TailStrips(dict(shapes), outputs, size, compile_strip, self._pool)
+
+
+def compile_strip(graph: onnx.ModelProto, count: int) -> list[Worker]:
+    """Workers that run a strip's graph, each on the one thread that calls it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=[_CPU])
+    names = [entry.name for entry in session.get_inputs()]
+
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return session.run(None, dict(zip(names, inputs)))
+
+    return [run] * count
+
+
+def _providers_of(device: str) -> list[Provider]:
+    if device in ('auto', 'cpu'):
+        return [_CPU]
+    kind, _, index = device.partition(':')
+    if kind != 'cuda' or (index and not index.isdigit()):
+        raise ValueError(f"no device '{device}': choose 'auto', 'cpu', 'cuda' or 'cuda:N'")
+    return [(_CUDA, {'device_id': int(index or 0)}), _CPU]
+
+
+def _with_options(providers: Sequence[Provider], precision: str) -> list[tuple[str, dict]]:
+    """The providers with the options that precision and cache ask for; all must be there."""
+    named = [entry if isinstance(entry, tuple) else (entry, {}) for entry in providers]
+    there = onnxruntime.get_available_providers()
+    for name, _ in named:
+        if name not in there:
+            raise ValueError(
+                f"ONNX Runtime has no provider '{name}' here, only {', '.join(there)}: install "
+                'the build of onnxruntime that brings it, or choose of these'
+            )
+    first, options = named[0]
+    if first == _TENSORRT:
+        folder = str(cache_folder() / 'tensorrt')
+        cache = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': folder}
+        if precision in ('bf16', 'fp16'):
+            cache[f'trt_{precision}_enable'] = True
+        named[0] = (first, {**cache, **options})
+    elif precision not in ('auto', 'fp32'):
+        raise ValueError(
+            f"ONNX Runtime's {first} computes in fp32 here, not in {precision}: choose precision "
+            f"'auto', or the provider {_TENSORRT}"
+        )
+    return named
+
+
+def _device_of(providers: list[tuple[str, dict]]) -> str:
+    first, options = providers[0]
+    if first == _CPU:
+        return 'cpu'
+    return f'cuda:{options.get("device_id", 0)}' if first in (_CUDA, _TENSORRT) else first
