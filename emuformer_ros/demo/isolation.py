@@ -10,6 +10,9 @@ from emuformer_ros.demo import DemoError
 _DOMAINS = range(215, 232)
 """Domain ids that people rarely choose and whose ports Linux does not give out by itself."""
 
+_PARTICIPANTS = 10
+"""How many participants of a domain are looked for; most processes have one."""
+
 
 def isolate(domain_id: int, environment: MutableMapping[str, str] = os.environ) -> None:
     """Have this process and its children talk ROS 2 with each other alone, on this machine.
@@ -42,11 +45,16 @@ def free_domain_id() -> int:
 
 
 def _is_free(domain_id: int) -> bool:
-    # The first participant of a domain listens on this UDP port, on every address (DDSI-RTPS 2.2,
-    # section 9.6.1.1).
+    # A participant listens on a UDP port of its domain and number, on every address (DDSI-RTPS
+    # 2.2, section 9.6.1.1). It is the first of its process, or a later one.
+    ports = (7410 + 250 * domain_id + 2 * participant for participant in range(_PARTICIPANTS))
+    return all(_can_be_bound(port) for port in ports)
+
+
+def _can_be_bound(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind(('', 7410 + 250 * domain_id))
+            probe.bind(('', port))
         except OSError:
             return False
     return True

@@ -1,0 +1,46 @@
+"""What every test may need: an isolated ROS graph and small checkpoints with random weights."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any rclpy.init: sessions that run side by side must not hear each other.
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+@pytest.fixture(scope='session')
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random mit_b0 checkpoint of each network, by the network's name."""
+    import torch
+
+    from emu_model import checkpoint, networks
+    from emu_model.labels import numbered
+
+    directory = tmp_path_factory.mktemp('checkpoints')
+    labels = numbered(7)
+    paths = {}
+    for name in ('SegFormer', 'DepthFormer', 'SegDepthFormer'):
+        torch.manual_seed(0)
+        classes = {} if name == 'DepthFormer' else {'num_classes': len(labels)}
+        network = getattr(networks, name)('mit_b0', **classes)
+        if 'depth' in network.heads:
+            # Depths on both sides of zero and of the range's end, so that every rule is met.
+            with torch.no_grad():
+                torch.nn.init.normal_(network.heads['depth'].predict.weight[0])
+                network.heads['depth'].predict.bias[0] = 4.0
+        info = checkpoint.CheckpointInfo(
+            network=name,
+            backbone='mit_b0',
+            head_width=network.head_width,
+            label_set=labels.name if classes else '',
+            class_names=labels.class_names if classes else (),
+            palette=labels.palette if classes else (),
+            input_size=(64, 96),
+            focal_length_px=80.0,
+            depth_range_m=(1.0, 8.0),
+        )
+        paths[name] = directory / f'{name}.safetensors'
+        checkpoint.save(network, info, paths[name])
+    return paths

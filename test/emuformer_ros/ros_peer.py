@@ -1,0 +1,175 @@
+"""A ROS participant in the test process: publishes, subscribes and calls services."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter, parameter_value_to_python
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from emuformer_ros.parameters import PARAMETERS, Change
+
+DEADLINE_S = 120.0
+"""Far beyond what anything here takes, on a busy machine too: who waits this long has failed."""
+
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE,
+    'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE,
+    'cleanup': Transition.TRANSITION_CLEANUP,
+}
+
+
+class RosPeer:
+    """A node that spins in the test's own thread, only ever while it waits for an event."""
+
+    def __init__(self, context: rclpy.Context) -> None:
+        self.node = rclpy.create_node('peer', context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        # Kept, because it takes a while until both ends of a service have found each other.
+        self._publishers: list[Publisher] = []
+        self._subscriptions: list[Subscription] = []
+        self._clients: dict[str, Client] = {}
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+
+    def forget_topics(self) -> None:
+        """End all publishers and subscriptions that a test has made."""
+        for publisher in self._publishers:
+            self.node.destroy_publisher(publisher)
+        for subscription in self._subscriptions:
+            self.node.destroy_subscription(subscription)
+        self._publishers, self._subscriptions = [], []
+
+    def wait_for(self, happened: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S):
+        """Spin until something is true, and return it."""
+        end = time.monotonic() + deadline_s
+        while not (result := happened()):
+            left = end - time.monotonic()
+            assert left > 0, f'{what}: did not happen within {deadline_s} s'
+            self._executor.spin_once(timeout_sec=min(left, 0.05))
+        return result
+
+    def wait_for_messages(self, lists: Iterable[list], count: int, what: str) -> None:
+        """Spin until each list has so many messages."""
+        self.wait_for(lambda: all(len(messages) >= count for messages in lists), what)
+
+    def publisher(
+        self,
+        message_type: type,
+        topic: str,
+        reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+        matched: bool = True,
+    ) -> Publisher:
+        """A publisher that somebody is subscribed to already."""
+        qos = QoSProfile(depth=10, reliability=reliability)
+        publisher = self.node.create_publisher(message_type, topic, qos)
+        self._publishers.append(publisher)
+        if matched:
+            self.wait_for(
+                lambda: publisher.get_subscription_count() > 0, f'a subscription to {topic}'
+            )
+        return publisher
+
+    def collect(
+        self,
+        message_type: type,
+        topic: str,
+        reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+    ) -> list:
+        """The list that messages of a topic go to, subscribed to a publisher that is there."""
+        messages: list = []
+        qos = QoSProfile(depth=50, reliability=reliability)
+        self._subscriptions.append(
+            self.node.create_subscription(message_type, topic, messages.append, qos)
+        )
+        self.wait_for(lambda: self.node.count_publishers(topic), f'a publisher of {topic}')
+        return messages
+
+    def call(self, service_type: type, name: str, request: Any, deadline_s: float = DEADLINE_S):
+        """The response of a service."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(service_type, name)
+        client = self._clients[name]
+        self.wait_for(client.service_is_ready, f'service {name}', deadline_s)
+        future = client.call_async(request)
+        self.wait_for(future.done, f'response of {name}', deadline_s)
+        return future.result()
+
+    def transition(self, name: str, node: str = '/perception') -> bool:
+        """Ask for a lifecycle transition; whether it succeeded."""
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[name]
+        return self.call(ChangeState, f'{node}/change_state', request).success
+
+    def state(self, node: str = '/perception') -> str:
+        """Lifecycle state of the node."""
+        return self.call(GetState, f'{node}/get_state', GetState.Request()).current_state.label
+
+    def set_parameter(
+        self, name: str, value: Any, node: str = '/perception'
+    ) -> SetParametersResult:
+        """Set a parameter of the node."""
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
+        return self.call(SetParameters, f'{node}/set_parameters', request).results[0]
+
+    def parameters(self, node: str = '/perception') -> dict[str, Any]:
+        """The parameters of the node that are its own and can be changed."""
+        names = [n for n, spec in PARAMETERS.items() if spec.change is not Change.STARTUP]
+        request = GetParameters.Request(names=names)
+        values = self.call(GetParameters, f'{node}/get_parameters', request).values
+        return dict(zip(names, map(parameter_value_to_python, values)))
+
+    def configure_and_activate(self, **parameters) -> None:
+        """Set parameters of the unconfigured node and bring it to active."""
+        for name, value in parameters.items():
+            result = self.set_parameter(name, value)
+            assert result.successful, result.reason
+        assert self.transition('configure')
+        assert self.transition('activate')
+
+    def diagnostics(self, node: str = 'perception') -> 'Diagnostics':
+        return Diagnostics(self, node)
+
+
+class Diagnostics:
+    """The diagnostics of a node, as they come in."""
+
+    def __init__(self, peer: RosPeer, node: str) -> None:
+        self._peer = peer
+        self._name = f'{node}: frames'
+        self._messages = peer.collect(DiagnosticArray, '/diagnostics')
+
+    def wait_for(self, happened: Callable[[dict[str, str]], Any], what: str) -> dict[str, str]:
+        """The values of the first status, from now on, that has something in it."""
+        self._messages.clear()
+
+        def matching() -> dict[str, str] | None:
+            while self._messages:
+                status = self._messages.pop(0).status[0]
+                values = {item.key: item.value for item in status.values}
+                values |= {'message': status.message, 'level': status.level}
+                if status.name == self._name and happened(values):
+                    return values
+            return None
+
+        return self._peer.wait_for(matching, what)
+
+    def wait_for_value(self, key: str, value: object) -> dict[str, str]:
+        """The values of the first status, from now on, that shows this value."""
+        return self.wait_for(lambda values: values[key] == str(value), f'{key} = {value}')

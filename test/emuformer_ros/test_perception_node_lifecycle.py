@@ -1,0 +1,250 @@
+"""Configure, activate, deactivate, clean up; what fails, what is refused, how the node ends."""
+
+import signal
+
+import pytest
+from frames import IMAGE_TOPIC, image_message, picture
+from sensor_msgs.msg import Image
+
+DEPTH = '/perception/depth/image'
+
+
+def test_the_node_waits_unconfigured_when_it_is_not_told_to_start(node, peer):
+    values = peer.diagnostics().wait_for_value('state', 'unconfigured')
+
+    assert peer.state() == 'unconfigured'
+    assert values['engine'] == ''
+
+
+def test_diagnostics_say_what_runs_and_where(active_node, peer):
+    values = peer.diagnostics().wait_for_value('state', 'active')
+
+    assert values['engine'] == 'torch'
+    assert values['device'] == 'cpu'
+    assert values['precision'] == 'fp32'
+    assert values['image_topic'] == IMAGE_TOPIC
+    assert values['camera_info_topic'] == '/camera/camera_info'
+    assert 'runs on cpu (torch, fp32; asked for)' in active_node.log
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        (None, "no checkpoint at '"),
+        (b'not a checkpoint', 'is truncated or not a safetensors file'),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_fails_configure_and_another_one_works(
+    content, reason, node, peer, checkpoints, tmp_path
+):
+    start = len(node.log)
+    path = tmp_path / 'some.safetensors'
+    if content:
+        path.write_bytes(content)
+    assert peer.set_parameter('checkpoint', str(path)).successful
+
+    assert not peer.transition('configure')
+    assert peer.state() == 'unconfigured'
+    assert 'ERROR' in node.log[start:]
+    assert reason in node.log[start:]
+    assert str(path) in node.log[start:]
+    assert 'Traceback' not in node.log[start:]
+
+    assert peer.set_parameter('checkpoint', str(checkpoints['DepthFormer'])).successful
+    assert peer.transition('configure')
+    assert peer.state() == 'inactive'
+
+
+def test_cuda_where_there_is_none_fails_configure_and_the_log_says_so(node, peer, checkpoints):
+    import torch
+
+    start = len(node.log)
+    absent = f'cuda:{torch.cuda.device_count()}'
+    assert peer.set_parameter('checkpoint', str(checkpoints['DepthFormer'])).successful
+    assert peer.set_parameter('device', absent).successful
+
+    assert not peer.transition('configure')
+    assert peer.state() == 'unconfigured'
+    assert f"device '{absent}' was asked for" in node.log[start:]
+
+
+def test_half_a_network_size_fails_configure(node, peer):
+    start = len(node.log)
+    assert peer.set_parameter('network_height', 96).successful
+
+    assert not peer.transition('configure')
+    assert 'network_height is 96 and network_width 0: give both' in node.log[start:]
+
+
+def test_a_network_size_is_the_size_of_the_maps_of_network_size(node, peer, checkpoints):
+    peer.configure_and_activate(
+        checkpoint=str(checkpoints['DepthFormer']),
+        network_height=40,
+        network_width=56,
+        output_size='network',
+    )
+    publisher = peer.publisher(Image, IMAGE_TOPIC)
+    depths = peer.collect(Image, DEPTH)
+    publisher.publish(image_message(picture()))
+    peer.wait_for_messages([depths], 1, 'a depth map')
+
+    assert (depths[0].height, depths[0].width) == (40, 56)
+
+
+def test_a_deactivated_node_is_silent_and_an_activated_one_goes_on(active_node, peer):
+    publisher = peer.publisher(Image, IMAGE_TOPIC)
+    depths = peer.collect(Image, DEPTH)
+    publisher.publish(image_message(picture(), 1))
+    peer.wait_for_messages([depths], 1, 'a depth map')
+
+    assert peer.transition('deactivate')
+    assert peer.state() == 'inactive'
+    peer.wait_for(lambda: publisher.get_subscription_count() == 0, 'the end of the subscription')
+    publisher.publish(image_message(picture(), 2))
+
+    assert peer.transition('activate')
+    peer.wait_for(lambda: publisher.get_subscription_count() == 1, 'a new subscription')
+    publisher.publish(image_message(picture(), 3))
+    peer.wait_for_messages([depths], 2, 'a depth map of the node that is active again')
+    assert [message.header.stamp.sec for message in depths] == [1, 3]
+
+
+def test_cleaning_up_ends_the_topics_and_configuring_makes_them_again(
+    active_node, peer, checkpoints
+):
+    peer.collect(Image, DEPTH)
+    assert peer.transition('deactivate')
+    assert peer.transition('cleanup')
+    assert peer.state() == 'unconfigured'
+    peer.wait_for(lambda: peer.node.count_publishers(DEPTH) == 0, 'the end of the depth topic')
+
+    peer.configure_and_activate(checkpoint=str(checkpoints['DepthFormer']))
+    publisher = peer.publisher(Image, IMAGE_TOPIC)
+    depths = peer.collect(Image, DEPTH)
+    publisher.publish(image_message(picture()))
+    peer.wait_for_messages([depths], 1, 'a depth map')
+
+
+def test_a_transition_that_the_state_does_not_have_is_refused(node, peer):
+    assert not peer.transition('activate')
+    assert not peer.transition('cleanup')
+
+    assert peer.state() == 'unconfigured'
+    assert node.is_alive()
+
+
+REFUSED = [
+    ('overlay_opacity', 1.5, 'Min: 0.0, Max: 1.0'),
+    ('overlay_opacity', -0.1, 'Min: 0.0, Max: 1.0'),
+    ('overlay_opacity', float('nan'), 'Min: 0.0, Max: 1.0'),
+    ('network_width', 100_000, 'Min: 0, Max: 4096'),
+    ('network_height', -1, 'Min: 0, Max: 4096'),
+    ('output_size', 'huge', "choose 'camera' or 'network'"),
+    ('engine', 'steam', "engine cannot be 'steam': choose 'auto'"),
+    ('device', 'gpu', "choose 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+    ('reliability', 'best', "choose 'auto', 'reliable' or 'best_effort'"),
+    ('image_transport', 'theora', "choose 'raw' or 'compressed'"),
+    ('autostart', True, 'read-only'),
+    ('overlay_opacity', 'half', 'Wrong parameter type'),
+]
+
+
+def test_values_that_are_not_allowed_are_refused_with_what_is(node, peer):
+    before = peer.parameters()
+    for name, value, reason in REFUSED:
+        result = peer.set_parameter(name, value)
+        assert not result.successful, (name, value)
+        assert reason in result.reason
+    assert peer.parameters() == before
+
+
+def test_what_the_engine_was_made_of_cannot_change_until_it_is_cleaned_up(active_node, peer):
+    wanted = {
+        'checkpoint': '/other.safetensors',
+        'engine': 'torch',
+        'device': 'cpu',
+        'network_height': 96,
+        'network_width': 96,
+    }
+    for state in ('active', 'inactive'):
+        for name, value in wanted.items():
+            result = peer.set_parameter(name, value)
+            assert not result.successful
+            assert result.reason == (
+                f'the node is {state}; {name} can be changed while the node is unconfigured: '
+                'deactivate it and clean it up first'
+            )
+        if state == 'active':
+            assert peer.transition('deactivate')
+
+    assert peer.transition('cleanup')
+    assert all(peer.set_parameter(name, value).successful for name, value in wanted.items())
+
+
+def test_how_the_camera_is_subscribed_to_cannot_change_while_active(active_node, peer):
+    for name, value in {'image_transport': 'compressed', 'reliability': 'best_effort'}.items():
+        result = peer.set_parameter(name, value)
+        assert not result.successful
+        assert 'while the node is not active: deactivate it first' in result.reason
+
+    assert peer.transition('deactivate')
+    assert peer.set_parameter('reliability', 'best_effort').successful
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_a_signal_ends_a_waiting_node_with_code_0_and_no_traceback(how, start_node, peer):
+    node = start_node(remaps={'__node': 'waiting'})
+    peer.state('/waiting')
+
+    assert node.stop(how) == 0
+    assert 'Traceback' not in node.log
+
+
+def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
+    start_node, peer, checkpoints
+):
+    node = start_node(
+        parameters={
+            'autostart': 'true',
+            'engine': 'torch',
+            'checkpoint': checkpoints['SegDepthFormer'],
+        },
+        remaps={'__node': 'busy', 'image': '/busy/image_raw'},
+    )
+    publisher = peer.publisher(Image, '/busy/image_raw')
+    depths = peer.collect(Image, '/busy/depth/image')
+    publisher.publish(image_message(picture()))
+    peer.wait_for_messages([depths], 1, 'a depth map')
+    publisher.publish(image_message(picture(720, 960)))
+
+    node.send(signal.SIGINT)
+    assert node.stop(signal.SIGINT) == 0
+    assert 'Traceback' not in node.log
+    assert 'ERROR' not in node.log
+
+
+def test_a_signal_while_the_model_loads_ends_the_node_with_code_0(start_node, peer, checkpoints):
+    node = start_node(
+        parameters={
+            'autostart': 'true',
+            'engine': 'torch',
+            'checkpoint': checkpoints['SegDepthFormer'],
+        },
+        remaps={'__node': 'loading'},
+    )
+    peer.wait_for(
+        lambda: '/loading/get_state' in dict(peer.node.get_service_names_and_types()),
+        'the services of the node',
+    )
+
+    assert node.stop(signal.SIGTERM) == 0
+    assert 'Traceback' not in node.log
+
+
+def test_a_bad_parameter_at_start_ends_the_node_with_a_line_that_names_the_range(start_node):
+    node = start_node(parameters={'overlay_opacity': 2.0})
+
+    assert node.wait() == 2
+    assert 'overlay_opacity' in node.log
+    assert 'Min: 0.0, Max: 1.0' in node.log
+    assert 'Traceback' not in node.log
