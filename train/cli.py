@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,12 +12,17 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 
 from train.data.datamodule import FrameDataModule
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
 
 NETWORK_FILE = 'network.safetensors'
+INTERRUPTED = 130
+"""Exit code of a run that was stopped, as shells have it."""
+
 SEEDS_PER_RUN = 1000
 """Member k of a run with seed s trains with seed 1000·s + k."""
 
@@ -52,59 +58,98 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             '--checkpoint_every', type=int, default=200, help='steps between checkpoints to resume'
         )
+        parser.add_argument(
+            '--keep',
+            choices=('best', 'last'),
+            default='best',
+            help='the network of which step: the best on validation frames or the last',
+        )
         for target in ('model.seed', 'data.seed'):
             parser.link_arguments(
                 ('seed', 'member'), target, lambda seed, member: seed * SEEDS_PER_RUN + member
             )
 
     def instantiate_trainer(self, **options) -> L.Trainer:
-        """Leave the progress bar out where it is not wanted; Lightning takes both for an error."""
+        """Fit the trainer to what Lightning does not know of the run.
+
+        A progress bar beside enable_progress_bar=False would be an error.
+        """
         if self.config_init.trainer.enable_progress_bar is False:
             self.trainer_defaults['callbacks'] = [
                 callback
                 for callback in self.trainer_defaults['callbacks']
                 if not isinstance(callback, StepProgressBar)
             ]
-        return super().instantiate_trainer(**options)
+        trainer = super().instantiate_trainer(**options)
+        if self.model.hparams.method == 'sub_ensemble' and isinstance(
+            trainer.strategy, DDPStrategy
+        ):
+            # A step trains one set of heads; DDP would wait for the gradients of the others.
+            trainer.strategy._ddp_kwargs['find_unused_parameters'] = True
+        return trainer
+
+
+def create_cli(
+    module: type[NetworkModule], description: str, arguments: Sequence[str]
+) -> TrainingCLI:
+    """Module, data and trainer of a command line; nothing is read or trained yet."""
+    _quieten()
+    return TrainingCLI(
+        module,
+        FrameDataModule,
+        args=list(arguments),
+        run=False,
+        auto_configure_optimizers=False,
+        seed_everything_default=False,
+        save_config_kwargs={'overwrite': True},
+        parser_kwargs={'description': description},
+        trainer_defaults=_trainer_defaults(*_peek(arguments)),
+    )
 
 
 def run(
     module: type[NetworkModule], description: str, arguments: Sequence[str] | None = None
 ) -> int:
-    """Train as the command line says, or go on; returns the exit code."""
+    """Train as the command line says, or go on where a run in the same folder stood.
+
+    Args:
+        module: What is trained.
+        description: For --help.
+        arguments: The command line; the process's own by default.
+
+    Returns:
+        The exit code: 0 when the run is finished, 130 when it was interrupted, 1 after an error,
+        which is printed. Where several processes train, all but the first leave with 0 as soon as
+        training ends, and the first goes on to write the network.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    output, checkpoint_every = _peek(arguments)
+    output, _ = _peek(arguments)
     network = output / NETWORK_FILE if output else None
     if network and network.is_file():
         print(f'{network} is there already: this run is finished (remove it to train again)')
         return 0
-    _quieten()
     try:
-        cli = TrainingCLI(
-            module,
-            FrameDataModule,
-            args=arguments,
-            run=False,
-            auto_configure_optimizers=False,
-            seed_everything_default=False,
-            save_config_kwargs={'overwrite': True},
-            parser_kwargs={'description': description},
-            trainer_defaults=_trainer_defaults(output, checkpoint_every),
-        )
+        cli = create_cli(module, description, arguments)
         last = output / 'last.ckpt'
         resumed = str(last) if last.is_file() else None
         if resumed:
             state = torch.load(last, map_location='cpu', mmap=True, weights_only=False)
-            cli.datamodule.start_step = state['global_step']
-            print(f'going on from step {state["global_step"]} ({last})')
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed)
+            batches = cli.trainer.accumulate_grad_batches
+            cli.datamodule.start_step = batches * state['global_step']
+            rank_zero_only(print)(f'going on from step {state["global_step"]} ({last})')
+        _fit(cli, resumed)
         if cli.trainer.interrupted:
-            print(
-                f'stopped at step {cli.trainer.global_step}: the same command goes on from there'
+            rank_zero_only(print)(
+                f'stopped at step {cli.trainer.global_step}: the same command goes on from the '
+                'last checkpoint'
             )
-            return 130
+            return INTERRUPTED
+        _leave_process_group(cli.trainer)
+        if not cli.trainer.is_global_zero:
+            return 0
         best = cli.trainer.checkpoint_callback.best_model_path
-        export(cli.model, cli.datamodule, Path(best) if best else None, network)
+        kept = Path(best) if best and cli.config.keep == 'best' else None
+        export(cli.model, cli.datamodule, kept, network)
     except (TrainingDiverged, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
@@ -112,7 +157,31 @@ def run(
     return 0
 
 
-def _peek(arguments: list[str]) -> tuple[Path | None, int]:
+def _fit(cli: TrainingCLI, resumed: str | None) -> None:
+    """Train; trainer.interrupted says whether it was stopped."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed)
+    except SystemExit:
+        # This is how Lightning leaves after Ctrl+C, which it has ignored from then on.
+        if not cli.trainer.interrupted:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, on_interrupt)
+
+
+def _leave_process_group(trainer: L.Trainer) -> None:
+    """Wait for the other processes of the run and part from them.
+
+    Validation of the finished network is one process's work. Its metrics would otherwise wait to
+    be summed over processes that are gone.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        trainer.strategy.barrier()
+        torch.distributed.destroy_process_group()
+
+
+def _peek(arguments: Sequence[str]) -> tuple[Path | None, int]:
     """What the trainer's defaults depend on, before the whole command line is read."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('--output', type=Path)

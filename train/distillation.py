@@ -24,6 +24,7 @@ class DistillationModule(NetworkModule):
         kl_weight: Weight of the divergence from the teacher's softmax (w2).
         rmsle_weight: Weight of the distance from the teacher's predictive variance (w3).
         jitter: Strengths of the teacher's colour jitter.
+        recipe: What tables call it.
         **options: As for NetworkModule; `initial_weights` is the SegDepthFormer to start from.
     """
 
@@ -33,9 +34,10 @@ class DistillationModule(NetworkModule):
         kl_weight: float = 10.0,
         rmsle_weight: float = 1.0,
         jitter: JitterStrengths = JitterStrengths(),  # noqa: B008  (frozen)
+        recipe: str = 'emuformer',
         **options,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(recipe=recipe, **options)
         self.save_hyperparameters('teacher', 'kl_weight', 'rmsle_weight')
         self.jitter = jitter
         self.weights |= {'kl': kl_weight, 'rmsle': rmsle_weight}

@@ -17,9 +17,12 @@ from train.module import NetworkModule
 def export(module: NetworkModule, data, best: Path | None, path: Path) -> CheckpointInfo:
     """Write the network of a run, with its figures and normal uncertainty on validation data.
 
+    One process does this, on the whole of the validation data, after the process group of the
+    training is gone.
+
     Args:
         module: The module after training.
-        data: Its data module.
+        data: Its data module; it no longer belongs to the trainer afterwards.
         best: Lightning checkpoint of the best weights; None for the present ones.
         path: The .safetensors file to write.
 
@@ -29,8 +32,10 @@ def export(module: NetworkModule, data, best: Path | None, path: Path) -> Checkp
     if best is not None:
         state = torch.load(best, map_location='cpu', weights_only=False)['state_dict']
         module.load_state_dict(state)
-    network = module.network.eval()
+    # The trainer has moved it to the CPU.
+    network = module.network.eval().to(module.trainer.strategy.root_device)
     network.info = module.info
+    data.trainer = None  # whose processes would each get a share of the frames
     validation, normal = describe(network, data.val_dataloader())
     info = replace(
         module.info,
@@ -38,8 +43,7 @@ def export(module: NetworkModule, data, best: Path | None, path: Path) -> Checkp
         validation=validation,
         normal_uncertainty=normal,
     )
-    if module.trainer.is_global_zero:
-        checkpoint.save(network, info, path)
+    checkpoint.save(network, info, path)
     return info
 
 
@@ -87,4 +91,5 @@ def _plain(values: dict) -> dict:
     return {
         key: value if isinstance(value, (int, float, bool, type(None))) else str(value)
         for key, value in values.items()
+        if not key.startswith('_')  # Lightning's own
     }

@@ -3,7 +3,7 @@
 Everything in a configuration can be given on the command line as well (--model.learning_rate 1e-4,
 --trainer.max_steps 100, --data.root DIR). A run that was stopped goes on where it stood when the
 same command is given again; one that is finished is left alone. DIR gets network.safetensors (the
-best on validation), config.yaml, last.ckpt and best.ckpt to go on from, metrics.csv and logs for
+kept step), config.yaml, last.ckpt and best.ckpt to go on from, metrics.csv and logs for
 TensorBoard.
 """
 

@@ -35,6 +35,8 @@ class NetworkModule(L.LightningModule):
         network: One of emu_model.tasks.NETWORKS.
         backbone: timm name of the encoder.
         method: 'single', 'mc_dropout' or 'sub_ensemble'; ensemble members are single networks.
+        recipe: What tables call the way it was trained, such as 'mc_dropout_20'; the method by
+            default.
         num_samples: Passes of mc_dropout, heads per task of sub_ensemble.
         dropout: Rate in the heads and, for mc_dropout, at every dropout site of the encoder.
         drop_path_rate: Stochastic depth of the encoder's last block.
@@ -55,6 +57,7 @@ class NetworkModule(L.LightningModule):
         network: str = 'SegDepthFormer',
         backbone: str = 'mit_b2',
         method: str = 'single',
+        recipe: str | None = None,
         num_samples: int = 1,
         dropout: float = 0.1,
         drop_path_rate: float = 0.1,
@@ -78,6 +81,7 @@ class NetworkModule(L.LightningModule):
             if value not in choices:
                 raise ValueError(f"{name} '{value}' is unknown: choose of {', '.join(choices)}")
         self.save_hyperparameters()
+        self.hparams.recipe = recipe or method
         self.network: Network | None = None
         self.objectives: dict[str, Objective] = {
             'semantic': semantic_cross_entropy,
@@ -230,7 +234,7 @@ class NetworkModule(L.LightningModule):
                 value.detach(),
                 prog_bar=name == 'loss',
                 batch_size=len(batch['image']),
-                sync_dist=stage == 'val',
+                sync_dist=True,
             )
 
     # Optimisation

@@ -1,14 +1,19 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import emu_model
+from emu_model.engines import create_engine
 from emu_model.evaluation import Evaluation
 from emu_model.metrics import bootstrap
+from train.cost import count_macs, describe_times
 from train.data import build
-from train.evaluate import count_macs, evaluate, loader_of, main, shift_auroc
+from train.evaluate import main
+from train.evaluation import evaluate, loader_of, shift_auroc
 
 KEYS = {
     'network',
@@ -111,3 +116,29 @@ def test_an_error_is_a_sentence(tmp_path, capsys):
     assert main(arguments) == 1
     assert 'no checkpoint at' in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_the_documentation_names_exactly_the_keys_that_are_written(trained, dataset):
+    sections = documented_keys(Path(__file__).parents[2] / 'docs' / 'evaluation.md')
+    network = emu_model.load(trained)
+    figures = evaluate(network, loader_of(dataset, None, 5, 0)).figures
+    assert set(sections['The JSON object']) == KEYS
+    for title, tasks in (
+        ('`semantic` and `semantic_all_pixels`', ('semantic', 'semantic_all_pixels')),
+        ('`depth` and `depth_all_pixels`', ('depth', 'depth_all_pixels')),
+    ):
+        for task in tasks:
+            assert sections[title] == list(figures[task])
+    timed = describe_times(create_engine(trained, 'torch', 'cpu'), [1.0], (32, 48))
+    assert sections['`inference_ms`'] == list(timed)
+
+
+def documented_keys(path):
+    """{heading: keys in the first column of its table}."""
+    keys, heading = {}, ''
+    for line in path.read_text().splitlines():
+        if line.startswith('#'):
+            heading = line.lstrip('# ')
+        elif match := re.match(r'\| `(\w+)` \|', line):
+            keys.setdefault(heading, []).append(match[1])
+    return keys

@@ -84,6 +84,20 @@ def test_a_run_leaves_a_checkpoint_that_explains_itself(arguments, tmp_path):
     }
 
 
+@pytest.mark.parametrize('keep', ['best', 'last'])
+def test_the_network_is_that_of_the_step_to_keep(keep, arguments, tmp_path):
+    # The last step comes after the only validation.
+    options = [f'--output={tmp_path}', f'--keep={keep}', '--trainer.max_steps=3']
+    options += ['--trainer.val_check_interval=2']
+    assert run(NetworkModule, '', [*arguments, *options]) == 0
+    kept = torch.load(tmp_path / f'{keep}.ckpt', weights_only=False)['state_dict']
+    network = emu_model.load(tmp_path / 'network.safetensors')
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, kept[f'network.{name}'])
+    steps = {'best': 2, 'last': 3}
+    assert network.state_dict()['heads.depth.norm.num_batches_tracked'] == steps[keep]
+
+
 def test_members_differ_in_heads_and_order_but_not_in_the_encoder_they_start_from(
     arguments, tmp_path
 ):

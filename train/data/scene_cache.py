@@ -92,10 +92,10 @@ def _render_shards(
         for shard in shards:
             yield _render_shard(scene_set, folder, shard)
         return
-    # Forked, as PyTorch's loaders are: a fresh interpreter would import the main program again,
-    # trainer and all, and rendering needs nothing of what does not survive a fork.
+    # Spawned: a fork of a process with threads, PyTorch's and OpenCV's, can wait for ever for a
+    # lock that one of them held.
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context('fork'), initializer=_start_worker
+        workers, multiprocessing.get_context('spawn'), initializer=_start_worker
     )
     try:
         for done in as_completed(

@@ -1,0 +1,232 @@
+"""Networks against the ground truth of a data set, frame by frame."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+import emu_model
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.engines import create_engine
+from emu_model.evaluation import Evaluation
+from emu_model.metrics import ShiftAUROC
+from emu_model.normal_uncertainty import UNCERTAINTIES
+from emu_model.sampling import Distribution, Samples, predict_distribution
+from train.cost import count_macs, measure_time
+from train.data import build
+from train.data.dataset import EvaluationDataset
+from train.data.sampler import EvaluationSampler
+from train.data.transforms import Resize
+
+UNSIZED_FRAME = (480, 640)
+"""(height, width) that the cost of a network is measured at which has no size of its own."""
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """The frames that networks are compared on.
+
+    Attributes:
+        name: One of train.data.DATASETS.
+        root: Its folder.
+        split: The split.
+        options: Further options of the data set.
+        shifts: Shifts to tell from normal frames; synthetic scenes only.
+        shift_options: What differs from `options` for shifted frames, such as their number.
+        batch_size: Frames at a time.
+        workers: Processes that read frames.
+    """
+
+    name: str
+    root: Path | None = None
+    split: str = 'test'
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shifts: Sequence[str] = ()
+    shift_options: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 8
+    workers: int = 2
+
+    def batches(self, size: tuple[int, int] | None, shift: str | None = None) -> DataLoader:
+        """The frames at a size, in order; of a shift, if one is named."""
+        options = dict(self.options)
+        if shift is not None:
+            options |= {**self.shift_options, 'shift': shift}
+        dataset = build(self.name, self.root, self.split, **options)
+        return loader_of(dataset, size, self.batch_size, self.workers)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a network did on a data set.
+
+    Attributes:
+        figures: {task or task_all_pixels: {figure: value}}, None for a task it lacks.
+        curves: {task: {curve: {axis: values}}}.
+        frame_sums: For each frame {group: sums}, from which `metrics.bootstrap` resamples.
+        frame_uncertainty: {uncertainty: mean of each frame}.
+        shifted_uncertainty: The same by shift, for frames under it.
+    """
+
+    figures: dict[str, dict | None]
+    curves: dict[str, dict]
+    frame_sums: list[dict[str, Mapping[str, Tensor]]] = field(repr=False)
+    frame_uncertainty: dict[str, list[float]] = field(repr=False)
+    shifted_uncertainty: dict[str, dict[str, list[float]]] = field(
+        default_factory=dict, repr=False
+    )
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    data: EvaluationData,
+    size: tuple[int, int] | None = None,
+    device: str = 'auto',
+) -> tuple[dict, Evaluated]:
+    """Everything about a checkpoint: figures, shifts and cost.
+
+    Monte Carlo dropout draws from a generator with a fixed seed, so evaluating twice gives the
+    same figures.
+
+    Args:
+        checkpoint: A file, or the folder of an ensemble.
+        data: The frames.
+        size: (height, width) to evaluate at; the checkpoint's by default.
+        device: As for emu_model.create_engine.
+
+    Returns:
+        The JSON object that docs/evaluation.md describes, and what it was made of.
+
+    Raises:
+        FileNotFoundError, ValueError: If the checkpoint, the data or the device cannot be used.
+    """
+    engine = create_engine(checkpoint, 'torch', device, size)
+    network = emu_model.load(checkpoint).to(engine.device)
+    size = size or network.info.input_size
+    torch.manual_seed(0)
+
+    def frames(shift: str | None = None) -> Iterable[Mapping[str, Tensor]]:
+        batches = data.batches(size, shift)
+        return track(batches, shift or data.split, total=len(batches), transient=True)
+
+    evaluated = evaluate(network, frames())
+    shifted = {shift: frame_uncertainty(network, frames(shift)) for shift in data.shifts}
+    evaluated = replace(evaluated, shifted_uncertainty=shifted)
+    timed_size = size or UNSIZED_FRAME
+    cost = {
+        'inference_ms': measure_time(engine, timed_size),
+        'parameters': sum(weight.numel() for weight in network.parameters()),
+        'macs': count_macs(network, timed_size),
+    }
+    shifts = shift_auroc(evaluated.frame_uncertainty, shifted) if shifted else {}
+    return report(network.info, evaluated, shifts, cost), evaluated
+
+
+@torch.inference_mode()
+def evaluate(network: Samples, batches: Iterable[Mapping[str, Tensor]]) -> Evaluated:
+    """Compare a network with ground truth, frame by frame.
+
+    Args:
+        network: Any network in eval mode.
+        batches: Plain frames as train.data gives them.
+
+    Returns:
+        All figures; the frames' own counts are kept beside the total for bootstrap intervals.
+    """
+    info = network.info
+    device = next(network.parameters()).device
+    classes = len(info.class_names) or None
+    total, of_frame = (Evaluation(info.tasks, classes).to(device) for _ in range(2))
+    frame_sums, frame_uncertainty = [], {}
+    for batch in batches:
+        batch = {name: value.to(device) for name, value in batch.items()}
+        distribution = predict(network, batch['image'])
+        _add_frame_means(frame_uncertainty, distribution)
+        for index in range(len(batch['image'])):
+            of_frame.update(
+                distribution[index : index + 1],
+                classes=batch['classes'][index : index + 1],
+                depth=batch['depth'][index : index + 1],
+            )
+            sums = {name: group.sums() for name, group in of_frame.groups.items()}
+            for name, group in total.groups.items():
+                group.add_sums(sums[name])
+                of_frame.groups[name].reset()
+            frame_sums.append(sums)
+    return Evaluated(total.figures(), total.curves(), frame_sums, frame_uncertainty)
+
+
+@torch.inference_mode()
+def frame_uncertainty(
+    network: Samples, batches: Iterable[Mapping[str, Tensor]]
+) -> dict[str, list[float]]:
+    """{uncertainty: mean of each frame}, without looking at ground truth."""
+    device = next(network.parameters()).device
+    means = {}
+    for batch in batches:
+        _add_frame_means(means, predict(network, batch['image'].to(device)))
+    return means
+
+
+def shift_auroc(
+    normal: Mapping[str, list[float]], shifted: Mapping[str, Mapping[str, list[float]]]
+) -> dict[str, dict[str, float]]:
+    """How well the frame means of each uncertainty tell shifted frames from normal ones.
+
+    Args:
+        normal: {uncertainty: frame means} on normal frames.
+        shifted: The same by shift.
+
+    Returns:
+        {uncertainty: {shift: AUROC, 'all': AUROC}}.
+    """
+    scores = {}
+    for name, means in normal.items():
+        metric = ShiftAUROC(list(shifted))
+        metric.update(torch.tensor(means), None)
+        for shift, uncertainties in shifted.items():
+            metric.update(torch.tensor(uncertainties[name]), shift)
+        scores[name] = {shift: value.item() for shift, value in metric.compute().items()}
+    return scores
+
+
+def report(info: CheckpointInfo, evaluated: Evaluated, shifts: dict, cost: dict) -> dict:
+    """The JSON object of one evaluation, as docs/evaluation.md describes it."""
+    run = info.training
+    return {
+        'network': info.network,
+        'method': 'ensemble' if info.method == 'ensemble' else run.get('recipe', info.method),
+        'backbone': info.backbone,
+        'depth_loss': run.get('depth_loss') if 'depth' in info.tasks else None,
+        'seed': run.get('seed'),
+        **evaluated.figures,
+        'shift_auroc': shifts or None,
+        **cost,
+    }
+
+
+def loader_of(dataset, size: tuple[int, int] | None, batch_size: int, workers: int) -> DataLoader:
+    """Plain frames of a data set in order, all of one size."""
+    resize = Resize(*size) if size else None
+    return DataLoader(
+        EvaluationDataset(dataset, resize),
+        batch_size=batch_size,
+        sampler=EvaluationSampler(len(dataset)),
+        num_workers=workers,
+    )
+
+
+def predict(network: Samples, image: Tensor) -> Distribution:
+    """What a network believes of images (B, 3, H, W) in 0…1, at their size."""
+    info = network.info
+    mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
+    return predict_distribution(network, (image - mean) / std, image.shape[2:])
+
+
+def _add_frame_means(means: dict[str, list[float]], distribution: Distribution) -> None:
+    for name, value in distribution.maps(UNCERTAINTIES).items():
+        means.setdefault(name, []).extend(value.mean(dim=(1, 2)).tolist())
