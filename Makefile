@@ -15,7 +15,7 @@ COLCON := colcon-common-extensions==0.3.0 colcon-core==0.21.3 colcon-ros==0.5.0 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-kilted lint format lock clean clean-venv check-python
+.PHONY: help setup demo test test-all test-kilted reproduce benchmark lint format lock clean clean-venv check-python
 
 # A sourced ROS 2 installation must not mix with the ROS 2 wheels of .venv: neither its Python
 # packages nor its libraries nor its choice of middleware.
@@ -49,6 +49,13 @@ test-all: setup .venv-colcon/.ready  ## run the slow tests too
 test-kilted: setup .venv-kilted/.ready  ## run the ROS 2 tests against Kilted instead of Jazzy
 	@.venv-kilted/bin/python -c "$$CHECK_KILTED"
 	@.venv-kilted/bin/python -m pytest -m 'not slow' $(ROS_TESTS) $(ARGS)
+
+reproduce: setup  ## train and evaluate the paper's grid on synthetic scenes, for hours (OUTPUT=)
+	@$(RUN) -m train.reproduce --data synthetic --backbone mit_b0 \
+		--output '$(or $(OUTPUT),reproduction)' $(ARGS)
+
+benchmark: setup  ## time the engines against the plain network (ARGS='--backbone mit_b0')
+	@$(RUN) benchmarks/inference.py $(ARGS)
 
 lint: setup  ## check style and format
 	@$(RUN) -m ruff check .

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from emu_model.checkpoint import BUNDLED, read_info
 from emuformer_ros.outputs import MAP_TOPICS
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec
 
@@ -46,3 +47,15 @@ def test_the_readme_describes_nothing_that_is_not_there():
     described |= {topic_row(topic) for topic in MAP_TOPICS}
     named = {row.split('`')[1] for row in rows if row not in described}
     assert named <= {'emu_model', 'emuformer_ros', 'train', '/diagnostics'}
+
+
+def test_the_readme_has_the_figures_of_the_bundled_checkpoint():
+    info = read_info(BUNDLED)
+    semantic, depth = info.validation['semantic'], info.validation['depth']
+    rows = (
+        f'| mIoU of {len(info.class_names)} classes | {semantic["miou"]:.3f} |',
+        f'| ECE | {semantic["ece"]:.3f} |',
+        f'| depth RMSE | {depth["rmse"]:.2f} m |',
+        f'| depth within a factor of 1.25 (δ1) | {depth["delta1"]:.3f} |',
+    )
+    assert set(rows) <= set(README.splitlines())
