@@ -42,9 +42,10 @@ def time_frames(engine: Engine, size: tuple[int, int], runs: int) -> list[float]
 
 
 def describe_times(engine: Engine, times: Sequence[float], size: tuple[int, int]) -> dict:
-    """The median of some times, with what it was measured on."""
+    """Median and quartiles of some times, with what they were measured on."""
     return {
         'median': statistics.median(times),
+        'quartiles': [float(bound) for bound in np.quantile(times, (0.25, 0.75))],
         'engine': engine.name,
         'device': engine.device,
         'precision': engine.precision,

@@ -15,7 +15,7 @@ def result(method, semantic=None, depth=None, *, resampled=None, ms=10.0, **mode
         'method': method,
         'semantic': semantic,
         'depth': depth,
-        'inference_ms': {'median': ms},
+        'inference_ms': {'median': ms, 'quartiles': [0.9 * ms, 1.1 * ms]},
     }
     fixed = {
         f'{task}.{figure}': np.full(4, value)

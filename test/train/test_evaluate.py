@@ -133,6 +133,13 @@ def test_the_documentation_names_exactly_the_keys_that_are_written(trained, data
     assert sections['`inference_ms`'] == list(timed)
 
 
+def test_times_are_described_by_their_median_and_quartiles(trained):
+    engine = create_engine(trained, 'torch', 'cpu')
+    described = describe_times(engine, [4.0, 1.0, 3.0, 2.0, 5.0], (32, 48))
+    assert (described['median'], described['quartiles']) == (3.0, [2.0, 4.0])
+    assert (described['engine'], described['batch'], described['size']) == ('torch', 1, [32, 48])
+
+
 def documented_keys(path):
     """{heading: keys in the first column of its table}."""
     keys, heading = {}, ''

@@ -119,6 +119,8 @@ def sparsification(results: Mapping[str, Result]) -> 'Figure':
 
 def speed_against_quality(results: Mapping[str, Result]) -> 'Figure':
     """Time of a frame against the quality of both tasks and of their uncertainty."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     panels = {
         'semantic.miou': 'mIoU ↑',
         'semantic.aurc': 'AURC ↓',
@@ -131,6 +133,9 @@ def speed_against_quality(results: Mapping[str, Result]) -> 'Figure':
             point = result.figure('inference_ms.median'), result.figure(key)
             axes.plot(*point, 'o', color=COLOURS[method], label=METHODS[method])
         axes.set_xscale('log')
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter('{x:g}')
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.ticklabel_format(axis='y', useOffset=False)
         _label(axes, 'ms a frame', '')
         axes.set_title(title, fontsize=10)

@@ -94,8 +94,8 @@ def claims_markdown(verdicts: Sequence[Verdict]) -> str:
     parts = [
         'A claim held for a figure where the paired bootstrap interval (95 %, over test frames '
         'and seeds) of the difference is on its side of zero, did not hold where it is on the '
-        'other side, and cannot be told where zero is within the interval. Times are the same '
-        'within 10 %.'
+        'other side, and cannot be told where zero is within the interval. A time held unless the '
+        'middle half of what was measured is wholly above that of the other side.'
     ]
     for claim in dict.fromkeys(verdict.claim for verdict in verdicts):
         own = [verdict for verdict in verdicts if verdict.claim == claim]
