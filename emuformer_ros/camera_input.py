@@ -102,6 +102,16 @@ class CameraInput:
         self.image_topic = self._images.topic_name
         self.info_topic = self._infos.topic_name
 
+    @property
+    def image_publishers(self) -> int:
+        """How many publishers the image topic has."""
+        return self._node.count_publishers(self.image_topic)
+
+    @property
+    def info_publishers(self) -> int:
+        """How many publishers the CameraInfo topic has."""
+        return self._node.count_publishers(self.info_topic)
+
     def info(self, timeout_s: float) -> CameraInfo | None:
         """The latest CameraInfo, waiting for the first one if need be; None if none came."""
         self._info_arrived.wait(timeout_s)

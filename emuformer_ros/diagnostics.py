@@ -137,9 +137,13 @@ def diagnostic_status(
 
 
 def _details(camera: CameraInput, pipeline: Pipeline) -> dict[str, str]:
+    subscribers = [f'{topic.name} ({count})' for topic, count in pipeline.subscribers().items()]
     return {
         'image_topic': camera.image_topic,
+        'image_publishers': str(camera.image_publishers),
         'camera_info_topic': camera.info_topic,
+        'camera_info_publishers': str(camera.info_publishers),
+        'map_subscribers': ', '.join(subscribers),
         'depth_scale': f'{pipeline.depth_scale:.4f}',
         'depth_assumption': pipeline.info_problem,
     }

@@ -69,13 +69,17 @@ class Pipeline:
         self._logger = logger
         self._info_patience_s = _INFO_PATIENCE_S
 
+    def subscribers(self) -> dict[MapTopic, int]:
+        """The topics that somebody subscribes to now, with the number of subscribers."""
+        counts = {
+            topic: publisher.get_subscription_count()
+            for topic, publisher in self._publishers.items()
+        }
+        return {topic: count for topic, count in counts.items() if count > 0}
+
     def process(self, frame: Frame) -> None:
         """Publish what is subscribed to of a frame; what goes wrong is counted and logged."""
-        wanted = [
-            topic
-            for topic, publisher in self._publishers.items()
-            if publisher.get_subscription_count() > 0
-        ]
+        wanted = list(self.subscribers())
         if not wanted:
             self._statistics.skip()
             return

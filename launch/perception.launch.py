@@ -1,5 +1,6 @@
 """Starts the perception node, brings it to active, and shows its maps in RViz if asked to."""
 
+from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
@@ -14,7 +15,6 @@ from lifecycle_msgs.msg import Transition
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.parameters import PARAMETERS
 from emuformer_ros.share import share_file
-from launch import LaunchContext, LaunchDescription
 
 PARAMETER_ARGUMENTS = (
     'checkpoint',

@@ -1,5 +1,6 @@
 """A ROS participant in the test process: publishes, subscribes and calls services."""
 
+import collections
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -37,10 +38,12 @@ class RosPeer:
         self.node = rclpy.create_node('peer', context=context)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
-        # Kept, because it takes a while until both ends of a service have found each other.
         self._publishers: list[Publisher] = []
         self._subscriptions: list[Subscription] = []
+        # Kept, because it takes a while until both ends of a service have found each other.
         self._clients: dict[str, Client] = {}
+        self._statuses: collections.deque[dict[str, str]] = collections.deque(maxlen=100)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -53,6 +56,11 @@ class RosPeer:
         for subscription in self._subscriptions:
             self.node.destroy_subscription(subscription)
         self._publishers, self._subscriptions = [], []
+
+    def end(self, publisher: Publisher) -> None:
+        """End one publisher that a test has made."""
+        self._publishers.remove(publisher)
+        self.node.destroy_publisher(publisher)
 
     def wait_for(self, happened: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S):
         """Spin until something is true, and return it."""
@@ -74,13 +82,25 @@ class RosPeer:
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
         matched: bool = True,
     ) -> Publisher:
-        """A publisher that somebody is subscribed to already."""
+        """A publisher to a node's camera topic; the node knows it, unless told not to wait.
+
+        That the subscription is known here is not enough: until the node knows the publisher
+        too, it does not hear it.
+        """
         qos = QoSProfile(depth=10, reliability=reliability)
         publisher = self.node.create_publisher(message_type, topic, qos)
         self._publishers.append(publisher)
         if matched:
             self.wait_for(
                 lambda: publisher.get_subscription_count() > 0, f'a subscription to {topic}'
+            )
+            count = str(sum(other.topic_name == topic for other in self._publishers))
+            self.wait_for_status(
+                lambda values: any(
+                    values.get(f'{kind}_topic') == topic and values[f'{kind}_publishers'] == count
+                    for kind in ('image', 'camera_info')
+                ),
+                f'a node that knows {count} publishers of {topic}',
             )
         return publisher
 
@@ -90,13 +110,22 @@ class RosPeer:
         topic: str,
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
     ) -> list:
-        """The list that messages of a topic go to, subscribed to a publisher that is there."""
+        """The list that messages of one of a node's maps go to; the node knows of it."""
         messages: list = []
         qos = QoSProfile(depth=50, reliability=reliability)
         self._subscriptions.append(
             self.node.create_subscription(message_type, topic, messages.append, qos)
         )
+        count = sum(other.topic_name == topic for other in self._subscriptions)
+        node, task, name = topic.rsplit('/', 2)
         self.wait_for(lambda: self.node.count_publishers(topic), f'a publisher of {topic}')
+        self.wait_for_status(
+            lambda values: (
+                values['name'] == f'{node[1:]}: frames'
+                and f'~/{task}/{name} ({count})' in values.get('map_subscribers', '')
+            ),
+            f'a node that knows {count} subscribers of {topic}',
+        )
         return messages
 
     def call(self, service_type: type, name: str, request: Any, deadline_s: float = DEADLINE_S):
@@ -144,31 +173,41 @@ class RosPeer:
         assert self.transition('activate')
 
     def diagnostics(self, node: str = 'perception') -> 'Diagnostics':
-        return Diagnostics(self, node)
+        return Diagnostics(self, f'{node}: frames')
 
-
-class Diagnostics:
-    """The diagnostics of a node, as they come in."""
-
-    def __init__(self, peer: RosPeer, node: str) -> None:
-        self._peer = peer
-        self._name = f'{node}: frames'
-        self._messages = peer.collect(DiagnosticArray, '/diagnostics')
-
-    def wait_for(self, happened: Callable[[dict[str, str]], Any], what: str) -> dict[str, str]:
-        """The values of the first status, from now on, that has something in it."""
-        self._messages.clear()
+    def wait_for_status(
+        self, happened: Callable[[dict[str, str]], Any], what: str
+    ) -> dict[str, str]:
+        """The values of the first diagnostic status, from now on, that has something in it."""
+        self._statuses.clear()
 
         def matching() -> dict[str, str] | None:
-            while self._messages:
-                status = self._messages.pop(0).status[0]
-                values = {item.key: item.value for item in status.values}
-                values |= {'message': status.message, 'level': status.level}
-                if status.name == self._name and happened(values):
+            while self._statuses:
+                if happened(values := self._statuses.popleft()):
                     return values
             return None
 
-        return self._peer.wait_for(matching, what)
+        return self.wait_for(matching, what)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {item.key: item.value for item in status.values}
+            values |= {'message': status.message, 'level': status.level, 'name': status.name}
+            self._statuses.append(values)
+
+
+class Diagnostics:
+    """The diagnostics of one node, as they come in."""
+
+    def __init__(self, peer: RosPeer, name: str) -> None:
+        self._peer = peer
+        self._name = name
+
+    def wait_for(self, happened: Callable[[dict[str, str]], Any], what: str) -> dict[str, str]:
+        """The values of the first status, from now on, that has something in it."""
+        return self._peer.wait_for_status(
+            lambda values: values['name'] == self._name and happened(values), what
+        )
 
     def wait_for_value(self, key: str, value: object) -> dict[str, str]:
         """The values of the first status, from now on, that shows this value."""

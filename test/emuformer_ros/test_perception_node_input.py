@@ -44,7 +44,7 @@ def test_a_camera_that_becomes_reliable_or_best_effort_is_followed(active_node, 
         peer.wait_for(lambda p=publisher: p.get_subscription_count() == 1, 'a subscription')
         publisher.publish(image_message(image, second))
         peer.wait_for_messages([overlays], second + 1, f'the overlay of frame {second}')
-        peer.node.destroy_publisher(publisher)
+        peer.end(publisher)
 
     assert 'incompatible QoS' not in active_node.log
 
@@ -75,6 +75,7 @@ def test_a_remapped_camera_info_wins_over_the_one_beside_the_image(start_node, p
             'autostart': 'true',
             'engine': 'torch',
             'checkpoint': checkpoints['DepthFormer'],
+            'diagnostics_period_s': 0.2,
         },
         remaps={
             '__node': 'remapped',

@@ -208,6 +208,7 @@ def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
             'autostart': 'true',
             'engine': 'torch',
             'checkpoint': checkpoints['SegDepthFormer'],
+            'diagnostics_period_s': 0.2,
         },
         remaps={'__node': 'busy', 'image': '/busy/image_raw'},
     )
