@@ -1,0 +1,159 @@
+"""What is measured on frames: their rows, and sums against ground truth."""
+
+import importlib.util
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from emu_model.checkpoint import CheckpointInfo
+from emuformer_ros.bag_evaluation import EvaluationError
+from emuformer_ros.bag_evaluation.depth_by import DepthErrorsBy
+from emuformer_ros.bag_evaluation.frame_table import Row, frame_row, truth_columns
+from emuformer_ros.bag_evaluation.ground_truth import labelled_classes, measured_depth
+from emuformer_ros.bag_evaluation.options import Options
+from emuformer_ros.bag_evaluation.perception import PerceivedFrame
+from emuformer_ros.outputs import FrameMaps
+
+THUMBNAIL = (6, 8)
+"""(height, width) of the tiny picture of each frame that tells whether frames look alike."""
+
+
+@dataclass
+class Measured:
+    """What was measured on the frames of a part.
+
+    Attributes:
+        rows: Of the frames that could be used.
+        thumbnails: Their tiny pictures, RGB uint8 (N, *THUMBNAIL, 3).
+        sums: What was counted against ground truth; empty where there is none.
+        problems: How many frames each problem occurred on.
+        frames_with_depth: Frames that had measured depth.
+        frames_with_labels: Frames that had labels.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    thumbnails: np.ndarray = field(default_factory=lambda: np.zeros((0, *THUMBNAIL, 3), np.uint8))
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    problems: Counter[str] = field(default_factory=Counter)
+    frames_with_depth: int = 0
+    frames_with_labels: int = 0
+
+
+class Measuring:
+    """Measures frames, part by part.
+
+    Args:
+        info: Of the checkpoint.
+        options: How far measured depth counts.
+        with_truth: Whether any frame has ground truth.
+
+    Raises:
+        EvaluationError: If ground truth is to be compared with and PyTorch is missing.
+    """
+
+    def __init__(self, info: CheckpointInfo, options: Options, with_truth: bool) -> None:
+        self._info = info
+        self._max_depth_m = options.max_depth_m
+        self._scores, self._depth_by = None, DepthErrorsBy(len(info.class_names))
+        if with_truth:
+            self._scores = frame_scores(info)
+        self._part = Measured()
+        self._thumbnails: list[np.ndarray] = []
+
+    def add(self, bag: str, perceived: PerceivedFrame, maps: FrameMaps) -> None:
+        """Measure a frame.
+
+        Args:
+            bag: Name of its recording.
+            perceived: The frame and its maps.
+            maps: What the node would publish of it.
+        """
+        metric = perceived.metric()
+        depth = maps.prediction.depth
+        row = frame_row(bag, perceived, metric, None if depth is None else np.isfinite(depth))
+        if perceived.camera.problem:
+            self._part.problems[perceived.camera.problem] += 1
+        classes, target = self._truth(perceived)
+        if classes is not None or target is not None:
+            figures = self._scores.add(metric, classes=classes, depth=target)
+            row |= truth_columns(figures)
+        if target is not None:
+            shown = metric.classes if classes is None else classes
+            self._depth_by.add(metric.depth, target, metric.depth_variance, shown)
+        self._part.rows.append(row)
+        height, width = THUMBNAIL
+        self._thumbnails.append(
+            cv2.resize(perceived.frame.image, (width, height), interpolation=cv2.INTER_AREA)
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Count a frame that cannot be used."""
+        self._part.problems[f'image not usable: {reason}'] += 1
+
+    def take(self) -> Measured:
+        """What was measured since the last call."""
+        part = self._part
+        if self._thumbnails:
+            part.thumbnails = np.stack(self._thumbnails)
+        if self._scores is not None:
+            part.sums = {**self._scores.sums(), **self._depth_by.sums()}
+            self._scores.reset()
+            self._depth_by.reset()
+        self._part, self._thumbnails = Measured(), []
+        return part
+
+    def _truth(self, perceived: PerceivedFrame) -> tuple[Any, Any]:
+        """Labels and measured depth of a frame; None where it has none that can be used."""
+        classes = target = None
+        frame = perceived.frame
+        try:
+            if frame.labels is not None and 'semantic' in self._info.tasks:
+                classes = self._checked(labelled_classes(frame.labels, perceived.size))
+                self._part.frames_with_labels += 1
+        except EvaluationError as error:
+            self._part.problems[f'labels not usable: {error}'] += 1
+        try:
+            if frame.depth is not None and 'depth' in self._info.tasks:
+                farthest_m = self._max_depth_m or self._farthest_m(perceived)
+                target = measured_depth(frame.depth, perceived.size, farthest_m)
+                self._part.frames_with_depth += 1
+        except EvaluationError as error:
+            self._part.problems[f'depth not usable: {error}'] += 1
+        return classes, target
+
+    def _checked(self, classes: np.ndarray) -> np.ndarray:
+        count = len(self._info.class_names)
+        strange = np.unique(classes[(classes >= count) & (classes != 255)])
+        if strange.size:
+            raise EvaluationError(
+                f'label {strange[0]} is not among the {count} classes of the checkpoint: map the '
+                'labels to its ids, and what has none to 255'
+            )
+        return classes
+
+    def _farthest_m(self, perceived: PerceivedFrame) -> float:
+        if self._info.depth_range_m is None:
+            return np.inf
+        return self._info.depth_range_m[1] * perceived.camera.depth_scale
+
+
+def frame_scores(info: CheckpointInfo):
+    """The metrics for a checkpoint (emu_model.frame_scores.FrameScores).
+
+    Raises:
+        EvaluationError: If PyTorch is missing.
+    """
+    if (
+        importlib.util.find_spec('torch') is None
+        or importlib.util.find_spec('torchmetrics') is None
+    ):
+        raise EvaluationError(
+            'comparing with ground truth needs PyTorch, not installed here: install the extra '
+            'emuformer_ros[torch], or give --depth-topic none --label-topic none'
+        )
+    from emu_model.frame_scores import FrameScores
+
+    return FrameScores(info.tasks, len(info.class_names) or None)

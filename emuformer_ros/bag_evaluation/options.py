@@ -1,0 +1,86 @@
+"""What is to be evaluated, and how; and whether that is still what was begun."""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emu_model.checkpoint import BUNDLED, ensemble_members
+
+NO_TOPIC = 'none'
+"""Given as a topic of ground truth: do not look for one."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is to be evaluated, and how.
+
+    Attributes:
+        bags: The recordings.
+        image_topic: The camera's; None takes the only one there is.
+        depth_topic: Measured depth; None takes the only one there is, 'none' takes none.
+        label_topic: Labelled classes, likewise.
+        checkpoint: A checkpoint file, or the folder of an ensemble.
+        engine: One of emu_model.engines.ENGINES.
+        device: As for emu_model.create_engine.
+        precision: One of emu_model.engines.PRECISIONS.
+        network_size: (height, width) that frames are resized to; the checkpoint's by default.
+        output_size: 'camera' or 'network': the size of the maps.
+        batch_size: Frames at a time; None for one on a CPU and eight on a GPU.
+        every: Evaluate every N-th frame.
+        start_s: Leave out what was recorded before this many seconds of a recording.
+        end_s: Leave out what was recorded after this many seconds of it.
+        tolerance_s: How far the stamps of an image and of its ground truth may lie apart.
+        max_depth_m: Measured depth beyond it does not count; None for the end of the range that
+            the checkpoint was trained on.
+        write_maps: Whether to write a recording of the maps.
+    """
+
+    bags: tuple[Path, ...]
+    image_topic: str | None = None
+    depth_topic: str | None = None
+    label_topic: str | None = None
+    checkpoint: Path = BUNDLED
+    engine: str = 'auto'
+    device: str = 'auto'
+    precision: str = 'auto'
+    network_size: tuple[int, int] | None = None
+    output_size: str = 'camera'
+    batch_size: int | None = None
+    every: int = 1
+    start_s: float | None = None
+    end_s: float | None = None
+    tolerance_s: float = 0.02
+    max_depth_m: float | None = None
+    write_maps: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that the results depend on, as plain values: equal for an equal evaluation.
+
+        Recordings count by path, size and time of change, checkpoints by content.
+        """
+        values = dataclasses.asdict(self)
+        values['bags'] = [_file_identity(path) for path in self.bags]
+        values['checkpoint'] = checkpoint_digest(self.checkpoint)
+        values['network_size'] = list(self.network_size) if self.network_size else None
+        return values
+
+
+def checkpoint_digest(checkpoint: Path) -> str:
+    """SHA-256 of a checkpoint, or of the members of an ensemble together, in hexadecimal."""
+    files = ensemble_members(checkpoint) if checkpoint.is_dir() else [checkpoint]
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open('rb') as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _file_identity(path: Path) -> dict[str, Any]:
+    files = [file for file in (path, *sorted(path.rglob('*'))) if file.is_file()]
+    return {
+        'path': str(path.absolute()),
+        'files': [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files],
+    }

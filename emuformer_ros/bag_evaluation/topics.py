@@ -1,0 +1,84 @@
+"""Which topics of a recording have the camera and its ground truth."""
+
+from dataclasses import dataclass
+
+from emuformer_ros.bag_cameras import COMPRESSED_IMAGE, IMAGE, base_topic, find_image_topic
+from emuformer_ros.bag_evaluation import EvaluationError
+from emuformer_ros.bag_evaluation.ground_truth import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from emuformer_ros.bag_evaluation.options import NO_TOPIC, Options
+from emuformer_ros.bags import Bag, decode
+
+_DEPTH_WORDS = ('depth', 'range')
+_LABEL_WORDS = ('label', 'semantic', 'segment', 'class')
+_NOT_GROUND_TRUTH = ('uncertainty', 'confidence', 'overlay', 'reliable')
+"""Words in the names of maps that a network made."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics that are evaluated; None for ground truth that there is none of."""
+
+    image: str
+    depth: str | None = None
+    labels: str | None = None
+
+
+def find_topics(bag: Bag, options: Options) -> tuple[Topics, list[str]]:
+    """The topics of a recording, and what a user should know about the choice.
+
+    Raises:
+        BagError: If a topic that was asked for is missing or of another type, or there is not
+            exactly one camera.
+    """
+    image = find_image_topic(bag, options.image_topic)
+    notes: list[str] = []
+    depth = _ground_truth(
+        bag, options.depth_topic, image, 'depth', _DEPTH_WORDS, DEPTH_ENCODINGS, notes
+    )
+    labels = _ground_truth(
+        bag, options.label_topic, image, 'label', _LABEL_WORDS, LABEL_ENCODINGS, notes
+    )
+    return Topics(image, depth, labels), notes
+
+
+def _ground_truth(
+    bag: Bag,
+    asked: str | None,
+    image: str,
+    kind: str,
+    words: tuple[str, ...],
+    encodings: tuple[str, ...],
+    notes: list[str],
+) -> str | None:
+    if asked == NO_TOPIC:
+        return None
+    if asked:
+        topic = bag.require(asked)
+        if topic.msgtype not in (IMAGE, COMPRESSED_IMAGE):
+            raise EvaluationError(
+                f"'{asked}' in '{bag.path}' is {topic.msgtype}, not {IMAGE}: choose another "
+                f'--{kind}-topic of {bag.listing()}'
+            )
+        return asked
+    found = [
+        name
+        for name in bag.topics
+        if base_topic(name) != base_topic(image) and _is_candidate(bag, name, words, encodings)
+    ]
+    if len(found) > 1:
+        notes.append(
+            f'{bag.path.name} has {len(found)} topics that may be {kind} ground truth '
+            f'({", ".join(found)}): none is used, choose one with --{kind}-topic'
+        )
+    return found[0] if len(found) == 1 else None
+
+
+def _is_candidate(bag: Bag, name: str, words: tuple[str, ...], encodings: tuple[str, ...]) -> bool:
+    topic, lower = bag.topics[name], name.lower()
+    if topic.msgtype != IMAGE or not topic.count:
+        return False
+    if not any(word in lower for word in words) or any(
+        word in lower for word in _NOT_GROUND_TRUTH
+    ):
+        return False
+    return decode(next(bag.messages([name]))).encoding in encodings

@@ -1,0 +1,110 @@
+"""--select and --compare, as users run them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from evaluated import CAMERA, evaluate, metrics, picture, rows_without_times, samples
+from recordings import write_ros2
+
+from emu_model import checkpoint, sampling
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.labels import numbered
+from emuformer_ros.bag_evaluation.frame_table import column, read_table
+from emuformer_ros.evaluate_bag import FAILED, OK
+
+FRAMES = 6
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory):
+    return write_ros2(tmp_path_factory.mktemp('bags') / 'bag', samples(FRAMES))
+
+
+@pytest.fixture(scope='module')
+def arguments(checkpoints):
+    path = checkpoints['SegDepthFormer']
+    return ('--checkpoint', path, '--engine', 'torch', '--device', 'cpu', '--no-maps')
+
+
+@pytest.fixture(scope='module')
+def dropout_checkpoint(tmp_path_factory):
+    """A random network that samples."""
+    torch.manual_seed(0)
+    labels = numbered(7)
+    info = CheckpointInfo(
+        'SegDepthFormer', 'mit_b0', 256, head_dropout=0.5, method='mc_dropout', num_samples=3,
+        label_set=labels.name, class_names=labels.class_names, palette=labels.palette,
+        input_size=(64, 96),
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp('dropout') / 'dropout.safetensors'
+    checkpoint.save(sampling.MonteCarloDropout.from_info(info), info, path)
+    return path
+
+
+@pytest.mark.parametrize(('by', 'name'), [('semantic', 'entropy'), ('depth', 'depth_std')])
+def test_selected_frames_are_written_with_a_manifest(by, name, bag, arguments, tmp_path):
+    options = ('--select', 2, '--by', by, '--output', tmp_path)
+    assert evaluate(bag, *options, *arguments) == OK
+    manifest = json.loads((tmp_path / 'selection' / 'manifest.json').read_text())
+    means = column(read_table(tmp_path / 'frames.csv'), f'{name}_mean')
+    first, second = manifest['frames']
+    assert first['frame'] == int(np.argmax(means))
+    np.testing.assert_allclose(first['uncertainty'], means.max(), rtol=1e-6)
+    assert (first['rank'], second['rank'], first['distance']) == (1, 2, None)
+    assert (first['topic'], first['bag'], manifest['by']) == (CAMERA, str(bag), by)
+    assert 'farthest-first' in manifest['method']
+    for frame in manifest['frames']:
+        stored = cv2.imread(str(tmp_path / 'selection' / frame['file']))[..., ::-1]
+        np.testing.assert_array_equal(stored, picture(frame['frame']))
+
+
+def test_a_single_network_cannot_select_by_epistemic_uncertainty(bag, arguments, tmp_path, capsys):
+    options = ('--select', 2, '--by', 'epistemic', '--output', tmp_path)
+    assert evaluate(bag, *options, *arguments) == FAILED
+    assert 'cannot separate its epistemic share' in capsys.readouterr().out
+
+
+def test_a_task_that_the_network_lacks_cannot_be_selected_by(bag, checkpoints, tmp_path, capsys):
+    options = ('--select', 2, '--by', 'depth', '--checkpoint', checkpoints['SegFormer'])
+    assert evaluate(bag, '--output', tmp_path, *options) == FAILED
+    assert '--by depth needs a network with that task' in capsys.readouterr().out
+
+
+def test_a_network_that_samples_selects_by_epistemic_uncertainty_and_repeats_itself(
+    bag, dropout_checkpoint, tmp_path
+):
+    options = ('--select', 2, '--by', 'epistemic', '--checkpoint', dropout_checkpoint)
+    for name in ('first', 'second'):
+        assert evaluate(bag, '--output', tmp_path / name, *options) == OK
+    rows = read_table(tmp_path / 'first' / 'frames.csv')
+    assert rows_without_times(tmp_path / 'first') == rows_without_times(tmp_path / 'second')
+    epistemic, total = column(rows, 'mutual_information_mean'), column(rows, 'entropy_mean')
+    assert (epistemic > 0).all()
+    assert (epistemic < total).all()
+    spread, std = column(rows, 'depth_epistemic_std_mean'), column(rows, 'depth_std_mean')
+    assert (spread > 0).all()
+    assert (spread < std).all()
+    score = (epistemic / np.median(epistemic) + spread / np.median(spread)) / 2
+    manifest = json.loads((tmp_path / 'first' / 'selection' / 'manifest.json').read_text())
+    assert manifest['frames'][0]['frame'] == int(np.argmax(score))
+
+
+def test_two_evaluations_are_put_side_by_side(bag, arguments, tmp_path):
+    assert evaluate(bag, '--output', tmp_path / 'old', *arguments) == OK
+    options = ('--compare', tmp_path / 'old', '--output', tmp_path / 'new')
+    assert evaluate(bag, *options, '--network-size', '32x64', *arguments) == OK
+    page = (tmp_path / 'new' / 'report.html').read_text()
+    assert 'Before and now' in page
+    assert 'Frames that changed most' in page
+    before, now = metrics(tmp_path / 'old'), metrics(tmp_path / 'new')
+    assert f'{before["semantic"]["miou"]:.3g}' in page
+    assert f'{now["semantic"]["miou"]:.3g}' in page
+
+
+def test_what_holds_no_results_cannot_be_compared_with(bag, arguments, tmp_path, capsys):
+    options = ('--compare', tmp_path, '--output', tmp_path / 'new')
+    assert evaluate(bag, *options, *arguments) == FAILED
+    assert 'has no results to compare with' in capsys.readouterr().out

@@ -1,0 +1,238 @@
+"""Bad recordings and wrong options: what is readable is used, and a sentence says the rest."""
+
+import numpy as np
+import pytest
+from evaluated import (
+    CAMERA,
+    DEPTH,
+    LABELS,
+    evaluate,
+    metrics,
+    picture,
+    samples,
+    stamp_ns,
+)
+from recordings import IMAGE, ROS2, TEXT, Sample, image, write_ros2
+from rosbags.rosbag2 import StoragePlugin
+
+from emuformer_ros.bag_evaluation.frame_table import read_table
+from emuformer_ros.evaluate_bag import FAILED, INCOMPLETE, OK
+
+FRAMES = 30
+
+
+@pytest.fixture(scope='module')
+def arguments(checkpoints):
+    path = checkpoints['SegDepthFormer']
+    return ('--checkpoint', path, '--engine', 'torch', '--device', 'cpu', '--no-maps')
+
+
+def failure(capsys, *arguments):
+    """What the evaluation says when it fails."""
+    assert evaluate(*arguments) == FAILED
+    said = capsys.readouterr().out
+    assert said.count('error:') == 1
+    assert 'Traceback' not in said
+    return said
+
+
+@pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize('bare', [False, True])
+def test_of_a_truncated_recording_what_is_readable_is_used(
+    storage, bare, arguments, tmp_path, capsys
+):
+    ballast = ROS2.types[TEXT]('x' * 100_000)
+    recorded = samples(FRAMES, truth=False)
+    recorded += [Sample('/log', TEXT, stamp_ns(i), ballast) for i in range(FRAMES)]
+    recorded.sort(key=lambda sample: sample.time_ns)
+    bag = write_ros2(tmp_path / 'bag', recorded, storage)
+    file = next(path for path in bag.iterdir() if path.suffix != '.yaml')
+    size = file.stat().st_size
+    with file.open('rb+') as opened:
+        opened.truncate(size * 9 // 10)
+    target = file if bare else bag
+    assert evaluate(target, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    said = capsys.readouterr().out
+    assert 'is damaged' in said
+    rows = read_table(tmp_path / 'out' / 'frames.csv')
+    assert [row['frame'] for row in rows] == list(range(len(rows)))
+    # MCAP loses the chunk that it breaks off in, one third of them here.
+    assert FRAMES // 2 < len(rows) < FRAMES
+    if not bare:
+        assert f'{FRAMES - len(rows)} on {CAMERA}' in said
+    assert metrics(tmp_path / 'out')['bags'][0]['damage'] in said
+    assert 'Not everything could be evaluated' in (tmp_path / 'out' / 'report.html').read_text()
+
+
+def test_what_is_no_recording_is_refused(arguments, tmp_path, capsys):
+    (tmp_path / 'notes.txt').write_text('hello')
+    (tmp_path / 'junk.mcap').write_bytes(b'no magic at all')
+    options = ('--output', tmp_path / 'out', *arguments)
+    assert 'is not a recording' in failure(capsys, tmp_path / 'notes.txt', *options)
+    assert 'no recording at' in failure(capsys, tmp_path / 'nowhere', *options)
+    assert 'is damaged or of an unknown kind' in failure(capsys, tmp_path / 'junk.mcap', *options)
+    assert not (tmp_path / 'out' / 'metrics.json').exists()
+
+
+def test_a_missing_topic_is_refused_with_those_there_are(arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', samples(2))
+    options = ('--output', tmp_path / 'out', *arguments)
+    for option in ('--image-topic', '--depth-topic', '--label-topic'):
+        said = failure(capsys, bag, option, '/nothing', *options)
+        assert "no topic '/nothing'" in said
+        assert f'{CAMERA} (sensor_msgs/msg/Image, 2)' in said
+    said = failure(capsys, bag, '--depth-topic', '/camera/camera_info', *options)
+    assert 'is sensor_msgs/msg/CameraInfo, not sensor_msgs/msg/Image' in said
+
+
+def test_several_cameras_are_listed(arguments, tmp_path, capsys):
+    other = [
+        Sample('/rear/image_raw', IMAGE, s.time_ns, s.message)
+        for s in samples(2)
+        if s.topic == CAMERA
+    ]
+    bag = write_ros2(tmp_path / 'bag', sorted(samples(2) + other, key=lambda s: s.time_ns))
+    said = failure(capsys, bag, '--output', tmp_path / 'out', *arguments)
+    assert f'has 2 image topics: choose one of {CAMERA}, /rear/image_raw' in said
+    options = ('--image-topic', '/rear/image_raw', '--output', tmp_path / 'out')
+    assert evaluate(bag, *options, *arguments) == OK
+
+
+def test_several_depth_topics_are_listed_and_none_is_used(arguments, tmp_path):
+    other = [
+        Sample('/lidar/depth', IMAGE, s.time_ns, s.message) for s in samples(2) if s.topic == DEPTH
+    ]
+    bag = write_ros2(tmp_path / 'bag', sorted(samples(2) + other, key=lambda s: s.time_ns))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == OK
+    found = metrics(tmp_path / 'out')
+    assert found['depth'] is None
+    assert f'({DEPTH}, /lidar/depth): none is used' in found['bags'][0]['notes'][0]
+
+
+def test_images_that_cannot_be_used_are_left_out_and_counted(arguments, tmp_path, capsys):
+    recorded = samples(4)
+    for index, encoding in ((4, 'strange8'), (8, '32FC1')):
+        sample = recorded[index]
+        assert sample.topic == CAMERA
+        odd = image(picture(0), encoding, sample.time_ns)
+        recorded[index] = Sample(CAMERA, IMAGE, sample.time_ns, odd)
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    said = capsys.readouterr().out
+    assert "encoding 'strange8' is not a camera image's" in said
+    assert "encoding '32FC1' is not a camera image's" in said
+    assert [row['frame'] for row in read_table(tmp_path / 'out' / 'frames.csv')] == [0, 3]
+
+
+def test_a_recording_without_a_usable_image_still_gives_a_report(arguments, tmp_path, capsys):
+    recorded = [
+        Sample(CAMERA, IMAGE, stamp_ns(i), image(picture(i), '32FC1', stamp_ns(i)))
+        for i in range(2)
+    ]
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    options = ('--image-topic', CAMERA, '--output', tmp_path / 'out')
+    with_maps = [each for each in arguments if each != '--no-maps']
+    assert evaluate(bag, *options, *with_maps) == INCOMPLETE
+    assert "encoding '32FC1' is not a camera image's" in capsys.readouterr().out
+    assert 'No frame could be used' in (tmp_path / 'out' / 'report.html').read_text()
+    assert metrics(tmp_path / 'out')['frames'] == 0
+
+
+def test_repeated_stamps_are_evaluated_once_and_jumps_back_are_noted(arguments, tmp_path):
+    recorded = samples(4, truth=False) + samples(2, truth=False)
+    for index, sample in enumerate(recorded):
+        recorded[index] = Sample(
+            sample.topic, sample.msgtype, stamp_ns(index // 2), sample.message
+        )
+    recorded[2].message.header.stamp.sec = 9
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == OK
+    notes = ' '.join(metrics(tmp_path / 'out')['bags'][0]['notes'])
+    assert '1 images repeat the stamp of an earlier one' in notes
+    assert 'stamps jump back 2 times' in notes
+    assert [row['frame'] for row in read_table(tmp_path / 'out' / 'frames.csv')] == [0, 1, 2, 3, 5]
+
+
+def test_ground_truth_without_a_match_is_said_with_the_closest(arguments, tmp_path):
+    late = [
+        Sample(s.topic, s.msgtype, s.time_ns, s.message) for s in samples(3) if s.topic != LABELS
+    ]
+    for sample in late:
+        if sample.topic == DEPTH:
+            sample.message.header.stamp.nanosec += 45 * 10**6
+    bag = write_ros2(tmp_path / 'bag', late)
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == OK
+    found = metrics(tmp_path / 'out')
+    assert found['depth'] is None
+    note = found['bags'][0]['notes'][0]
+    assert f"no message on '{DEPTH}' matches an image within 0.02 s" in note
+    assert 'the closest is 0.048 s' in note
+    options = ('--tolerance', 0.05, '--overwrite', '--output', tmp_path / 'out')
+    assert evaluate(bag, *options, *arguments) == OK
+    assert metrics(tmp_path / 'out')['frames_with_depth'] == 3
+
+
+def test_labels_that_the_checkpoint_does_not_know_are_left_out_and_said(
+    arguments, tmp_path, capsys
+):
+    recorded = samples(2)
+    for sample in recorded:
+        if sample.topic == LABELS:
+            sample.message.data[:] = 19
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    assert 'label 19 is not among the 7 classes' in capsys.readouterr().out
+    assert metrics(tmp_path / 'out')['semantic'] is None
+
+
+def test_a_bag_without_images_or_frames_in_range_is_refused(arguments, tmp_path, capsys):
+    text = ROS2.types[TEXT]('hello')
+    bag = write_ros2(tmp_path / 'text', [Sample('/chatter', TEXT, 1, text)])
+    options = ('--output', tmp_path / 'out', *arguments)
+    assert 'has no camera images, only /chatter' in failure(capsys, bag, *options)
+    bag = write_ros2(tmp_path / 'bag', samples(2))
+    assert 'widen --start and --end' in failure(capsys, bag, '--start', 60, *options)
+
+
+def test_a_wrong_checkpoint_or_device_is_said(arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', samples(1))
+    (tmp_path / 'bad.safetensors').write_bytes(b'nothing')
+    for checkpoint, reason in (
+        ('bad.safetensors', 'not a safetensors'),
+        ('no.x', 'no checkpoint'),
+    ):
+        options = ('--checkpoint', tmp_path / checkpoint, '--output', tmp_path / 'out')
+        assert reason in failure(capsys, bag, *options)
+    said = failure(capsys, bag, '--output', tmp_path / 'out', *arguments, '--device', 'tpu')
+    assert "no device 'tpu'" in said
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (('--by', 'depth'), 'give --select too'),
+        (('--ray-workers', '2'), 'needs --ray'),
+        (('--start', '5', '--end', '1'), 'is before --start'),
+        (('--every', '0'), 'give 1 or more'),
+        (('--network-size', '480'), 'give HEIGHTxWIDTH'),
+        (('--resume', '--overwrite'), 'not allowed with'),
+    ],
+)
+def test_a_wrong_command_line_is_refused(options, reason, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        evaluate('bag', '--output', tmp_path, *options)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_all_stamps_alike_are_replaced_by_the_times_of_recording(arguments, tmp_path):
+    recorded = samples(3)
+    for sample in recorded:
+        sample.message.header.stamp.sec = sample.message.header.stamp.nanosec = 0
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == OK
+    found = metrics(tmp_path / 'out')
+    assert 'all images' in found['bags'][0]['notes'][0]
+    assert found['frames_with_depth'] == 3
+    times = [row['time_s'] for row in read_table(tmp_path / 'out' / 'frames.csv')]
+    np.testing.assert_allclose(times, [0, 0.1, 0.2])
