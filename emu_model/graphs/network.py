@@ -15,7 +15,7 @@ from emu_model.graphs.mit import MiTGraph
 from emu_model.graphs.traced import add_traced, needs_tracing
 from emu_model.mit_variants import VARIANTS, sizes_of
 
-VERSION = 1
+VERSION = 2
 """Of the graph that `build_network` makes; part of the name of what is kept from it."""
 
 LEVELS = 4

@@ -48,11 +48,15 @@ GROUPS = {
 
 
 def assert_same_figures(actual, expected):
-    """Equal keys and values of nested results; sums in another order round differently."""
+    """Equal keys and values of nested results.
+
+    Sums in another order round differently, and the batches' own fp32 softmax differs in its last
+    bit between processes with different numbers of threads.
+    """
     actual, expected = _flat(actual), _flat(expected)
     assert list(actual) == list(expected)
     np.testing.assert_allclose(
-        list(actual.values()), list(expected.values()), rtol=1e-12, atol=1e-12
+        list(actual.values()), list(expected.values()), rtol=1e-7, atol=1e-7
     )
 
 
