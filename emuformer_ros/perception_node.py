@@ -239,6 +239,15 @@ class PerceptionNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted; returns the exit code of the process."""
+    try:
+        return _run_until_interrupted(args)
+    except KeyboardInterrupt:
+        # A signal shuts ROS down before Python hears of it: the interrupt can come while the
+        # error of that shutdown is already being handled.
+        return 0
+
+
+def _run_until_interrupted(args: list[str] | None) -> int:
     # Before rclpy.init, whose handlers call these: neither signal waits until a model is loaded.
     interrupt = _InterruptOnce()
     for number in _ENDING:
