@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Qos
 
@@ -80,7 +80,10 @@ class Recorder:
     def discover(self, name: str, namespace: str) -> bool:
         """Subscribe to the map topics of a node; whether there were new ones."""
         known = set(self.topics)
-        published = self._node.get_publisher_names_and_types_by_node(name, namespace)
+        try:
+            published = self._node.get_publisher_names_and_types_by_node(name, namespace)
+        except NodeNameNonExistentError:
+            return False  # not discovered yet, or gone: whoever waits for its maps will tell
         for topic, (msgtype, *_) in published:
             if topic not in known and msgtype.startswith('sensor_msgs/msg/'):
                 self._subscribe(topic, msgtype)
