@@ -5,10 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emu_model.folding import fold_head
+from emu_model.upsampling import upsample
 
 
 class AllMLPHead(nn.Module):
     """Per-level linear, upsample to the finest level, concat, fuse, classify.
+
+    In training the fuse layer's slice for a level is applied before upsampling, with which it
+    commutes (folding.py): the same function of the same weights, in about half the time.
 
     Args:
         in_channels: Channels of the feature maps, finest first.
@@ -30,14 +34,27 @@ class AllMLPHead(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first, to the raw output (B, out_channels, h, w) at the finest."""
+        fused = self._fuse_by_level(features) if self.training else self._fuse(features)
+        return self.predict(self.dropout(self.act(self.norm(fused))))
+
+    def _fuse(self, features: list[Tensor]) -> Tensor:
         size = features[0].shape[2:]
         levels = []
         for feature, projection in zip(features, self.projections):
             projected = projection(feature.movedim(1, -1)).movedim(-1, 1)
             levels.append(F.interpolate(projected, size=size, mode='bilinear'))
         # Coarsest first is the order of the original's fuse weights.
-        fused = self.fuse(torch.cat(levels[::-1], dim=1))
-        return self.predict(self.dropout(self.act(self.norm(fused))))
+        return self.fuse(torch.cat(levels[::-1], dim=1))
+
+    def _fuse_by_level(self, features: list[Tensor]) -> Tensor:
+        size = tuple(features[0].shape[2:])
+        slices = reversed(self.fuse.weight.chunk(len(features), dim=1))
+        fused = 0
+        for feature, projection, part in zip(features, self.projections, slices):
+            part = part.flatten(1)
+            weight, bias = part @ projection.weight, part @ projection.bias
+            fused = fused + upsample(F.conv2d(feature, weight[:, :, None, None], bias), size)
+        return fused
 
 
 class FoldedMLPHead(nn.Module):
@@ -67,16 +84,21 @@ class FoldedMLPHead(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first, to the raw output (B, out_channels, h, w) at the finest."""
         fused = F.conv2d(features[0], self.projection_0, self.bias)
-        size = fused.shape[2:]
+        size = tuple(fused.shape[2:])
         for level in range(1, self.levels):
             coarse = F.conv2d(features[level], getattr(self, f'projection_{level}'))
-            fused = fused + F.interpolate(coarse, size=size, mode='bilinear')
+            fused = fused + upsample(coarse, size)
         return F.conv2d(fused.relu(), self.classifier, self.classifier_bias)
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Replace the plain heads of a network (emu_model.networks) by folded ones, for inference."""
-    network.heads = nn.ModuleDict(
-        {task: FoldedMLPHead(head) for task, head in network.heads.items()}
-    )
+    """Replace plain heads by folded ones, for inference; where dropout is on, they stay.
+
+    Args:
+        network: Of emu_model.networks or emu_model.sampling, in eval mode; changed in place.
+    """
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, AllMLPHead) and not child.dropout.training:
+                module.register_module(name, FoldedMLPHead(child))
     return network

@@ -7,10 +7,12 @@ from torch import Tensor
 
 import emu_model
 from emu_model import losses
+from emu_model.heads import fold
 from emu_model.sampling import Distribution, Samples, predict_distribution
+from emu_model.upsampling import upsample
 from train.data.transforms import JitterStrengths, colour_jitter
 from train.module import NetworkModule
-from train.objectives import Batch, activate_depth, upsample
+from train.objectives import Batch, activate_depth
 
 
 class DistillationModule(NetworkModule):
@@ -46,7 +48,7 @@ class DistillationModule(NetworkModule):
 
     def on_fit_start(self) -> None:
         """Load the teacher next to the student."""
-        teacher = emu_model.load(self.hparams.teacher)
+        teacher = fold(emu_model.load(self.hparams.teacher))
         missing = set(self.info.tasks) - set(teacher.info.tasks)
         if missing or teacher.info.class_names != self.info.class_names:
             raise ValueError(
@@ -60,7 +62,7 @@ class DistillationModule(NetworkModule):
         """The tasks' losses and the distances from the teacher, unweighted."""
         size = batch['image'].shape[2:]
         raw = self._forward_in_training(self.normalise(batch['image']))
-        full = {task: upsample(output, size) for task, output in raw.items()}
+        full = {task: upsample(output.float(), size) for task, output in raw.items()}
         terms = {task: self.objectives[task](output, batch) for task, output in full.items()}
         taught = self._ask_teacher(batch['image'])
         if 'semantic' in full:

@@ -15,13 +15,8 @@ from emu_model.evaluation import Evaluation
 from emu_model.networks import Network
 from emu_model.sampling import SINGLE_FILE_METHODS, predict_distribution
 from emu_model.tasks import NETWORKS
-from train.objectives import (
-    DEPTH_LOSSES,
-    Batch,
-    Objective,
-    semantic_cross_entropy,
-    upsample,
-)
+from emu_model.upsampling import upsample
+from train.objectives import DEPTH_LOSSES, Batch, Objective, semantic_cross_entropy
 
 
 class TrainingDiverged(RuntimeError):
@@ -176,7 +171,7 @@ class NetworkModule(L.LightningModule):
         raw = self._forward_in_training(self.normalise(batch['image']))
         size = batch['image'].shape[2:]
         return {
-            task: self.objectives[task](upsample(output, size), batch)
+            task: self.objectives[task](upsample(output.float(), size), batch)
             for task, output in raw.items()
         }
 
@@ -208,7 +203,7 @@ class NetworkModule(L.LightningModule):
         size = batch['image'].shape[2:]
         first = next(iter(self.network.samples(image)))
         terms = {
-            task: self.objectives[task](upsample(output, size), batch)
+            task: self.objectives[task](upsample(output.float(), size), batch)
             for task, output in first.items()
         }
         total = sum(self.weights.get(name, 1.0) * value for name, value in terms.items())

@@ -43,8 +43,3 @@ def activate_depth(raw: Tensor) -> tuple[Tensor, Tensor]:
     """Depth in metres and variance in m², fp32 (B, H, W), of raw depth (B, 2, H, W)."""
     mean, variance = raw.float().unbind(dim=1)
     return mean.relu(), F.softplus(variance)
-
-
-def upsample(raw: Tensor, size: tuple[int, int]) -> Tensor:
-    """A raw output at label size, before any activation."""
-    return F.interpolate(raw.float(), size=size, mode='bilinear')

@@ -46,9 +46,7 @@ class TorchEngine(Engine):
         network = load(checkpoint)
         super().__init__(network.info, network_size or network.info.input_size)
         self.device = str(self._device)
-        if self.info.method == 'single':
-            network = fold(network)
-        self._network = network.to(self._device)
+        self._network = fold(network).to(self._device)
         self._mean, self._std = (
             255 * torch.tensor(values, device=self._device).view(1, 3, 1, 1)
             for values in (self.info.mean, self.info.std)

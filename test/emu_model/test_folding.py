@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from emu_model import DepthFormer, SegDepthFormer, SegFormer
 from emu_model.folding import fold_head
 from emu_model.heads import AllMLPHead, FoldedMLPHead, fold
 from emu_model.mit_variants import VARIANTS
+from emu_model.sampling import MonteCarloDropout, SubEnsemble, predict_distribution
 
 BACKBONES = (*VARIANTS, 'pvt_v2_b0', 'convnext_atto', 'resnet18')
 TOLERANCE = 1e-5
@@ -75,6 +77,46 @@ def test_borders_are_exact_too():
     border[1:-1, 1:-1] = False
     difference = (folded - plain).abs()[..., border].max()
     assert difference <= TOLERANCE * plain.abs().max()
+
+
+def test_training_gives_the_plain_heads_output_and_gradients():
+    torch.manual_seed(0)
+    channels, sizes = (8, 16, 24), [(12, 20), (6, 10), (3, 5)]
+    head = AllMLPHead(list(channels), 5, 32, dropout=0).double().train()
+    features = [torch.randn(2, c, *s, dtype=torch.float64) for c, s in zip(channels, sizes)]
+
+    def as_published(features):
+        levels = []
+        for feature, projection in zip(features, head.projections):
+            level = torch.einsum('oc,bchw->bohw', projection.weight, feature)
+            level = level + projection.bias[:, None, None]
+            levels.append(F.interpolate(level, size=sizes[0], mode='bilinear'))
+        return head.predict(F.relu(head.norm(head.fuse(torch.cat(levels[::-1], dim=1)))))
+
+    target = torch.randn(2, 5, *sizes[0], dtype=torch.float64)
+    found, expected = (
+        torch.autograd.grad(((form(features) - target) ** 2).sum(), list(head.parameters()))
+        for form in (head, as_published)
+    )
+    torch.testing.assert_close(head(features), as_published(features), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_all_heads_of_a_sub_ensemble_fold():
+    torch.manual_seed(0)
+    network = with_lived_in_norms(SubEnsemble(('semantic', 'depth'), 'mit_b0', 7, num_samples=3))
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        plain = predict_distribution(network, image, (64, 96))
+        folded = predict_distribution(fold(network), image, (64, 96))
+    assert not any(isinstance(module, AllMLPHead) for module in network.modules())
+    torch.testing.assert_close(folded.probabilities, plain.probabilities, rtol=0, atol=1e-5)
+    torch.testing.assert_close(folded.depth_variance, plain.depth_variance, rtol=1e-4, atol=1e-4)
+
+
+def test_heads_whose_dropout_samples_stay_plain():
+    network = MonteCarloDropout(('depth',), 'mit_b0', num_samples=2, head_dropout=0.5).eval()
+    assert isinstance(fold(network).heads['depth'], AllMLPHead)
 
 
 def test_the_plain_head_is_left_as_it_was():
