@@ -50,8 +50,8 @@ test-kilted: setup .venv-kilted/.ready  ## run the ROS 2 tests against Kilted in
 	@.venv-kilted/bin/python -c "$$CHECK_KILTED"
 	@.venv-kilted/bin/python -m pytest -m 'not slow' $(ROS_TESTS) $(ARGS)
 
-reproduce: setup  ## the paper's tables on synthetic scenes, about two hours (OUTPUT=)
-	@$(RUN) -m train.reproduce --data synthetic --backbone mit_b0 \
+reproduce: setup  ## the paper's tables on synthetic scenes, about two hours (OUTPUT= JOBS=)
+	@$(RUN) -m train.reproduce --data synthetic --backbone mit_b0 --jobs '$(or $(JOBS),2)' \
 		--output '$(or $(OUTPUT),reproduction)' $(ARGS)
 
 benchmark: setup  ## time the engines against the plain network (ARGS='--backbone mit_b0')

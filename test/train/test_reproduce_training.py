@@ -57,20 +57,17 @@ def test_training_state_is_kept_until_a_run_is_finished(layout, monkeypatch, cod
     assert layout.network(RUN.name).exists()
 
 
-def test_the_pace_so_far_tells_how_long_the_rest_takes(layout, monkeypatch):
+def test_the_pace_so_far_tells_how_long_the_rest_takes(layout):
     other = Run('other', 'fit', (), (), cost=300.0)
-    clock = iter([0.0, 20.0, 50.0, 60.0])
-    monkeypatch.setattr('train.reproduce.progress.time.monotonic', lambda: next(clock))
     progress = Progress(layout, [RUN, other], first_guess=0.1)
     assert progress.remaining_s() == pytest.approx(40.0)
-    with pytest.raises(KeyboardInterrupt), progress.time(RUN):
-        raise KeyboardInterrupt
-    with progress.time(RUN):
-        finish(layout, RUN)
+    progress.add(RUN, 20.0)
+    finish(layout, RUN)
+    progress.add(RUN, 10.0)
     # Both goes at it count: 30 s for 100, so 90 s for the other 300.
     assert progress.seconds(RUN) == 30.0
     assert progress.remaining_s() == pytest.approx(90.0)
-    assert Progress(layout, [RUN, other]).remaining_s() == pytest.approx(90.0)
+    assert Progress(layout, [RUN, other]).remaining_s(jobs=2) == pytest.approx(45.0)
 
 
 def test_nothing_is_guessed_where_nothing_is_known(layout):

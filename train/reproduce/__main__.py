@@ -18,15 +18,13 @@ from train.cli import INTERRUPTED
 from train.data import DATASETS
 from train.files import write_json
 from train.reproduce.estimate import seconds_per_step
-from train.reproduce.evaluations import evaluate_model
 from train.reproduce.layout import Layout
-from train.reproduce.plan import Run
 from train.reproduce.planner import make_plan
-from train.reproduce.progress import Progress, duration, label, overview
+from train.reproduce.progress import Progress, overview
 from train.reproduce.report import write_report
 from train.reproduce.settings import STUDIES, Settings
 from train.reproduce.timing import are_timed, time_models
-from train.reproduce.training import train
+from train.reproduce.work import Work, work_off
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments, further = arguments[:split], arguments[split + 1 :]
     try:
         return _main(_parse(arguments), further)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,39 +59,20 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
     plan = make_plan(settings)
     progress = Progress(layout, plan.tasks(), seconds_per_step(settings))
     if options.plan:
-        print(overview(progress))
+        print(overview(progress, options.jobs))
         return 0
     if not options.report:
         settings.check_files()
     _keep_settings(layout, settings)
     if not options.report:
-        code = _work(layout, settings, progress, options.device, further)
+        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
+        code = work_off(plan, progress, work, options.jobs)
         if code:
             return code
         models = [model for model in plan.models if not model.variant]
         if not are_timed(layout, models):
             time_models(layout, models, options.device)
     print(f'wrote {write_report(layout, settings, plan, progress)}')
-    return 0
-
-
-def _work(
-    layout: Layout, settings: Settings, progress: Progress, device: str, further: list[str]
-) -> int:
-    """Do what is not done yet; returns the exit code."""
-    for number, task in enumerate(progress.tasks, 1):
-        if progress.is_done(task):
-            continue
-        remaining = duration(progress.remaining_s())
-        print(f'[{number}/{len(progress.tasks)}] {label(task)} (about {remaining} to go)')
-        with progress.time(task):
-            if isinstance(task, Run):
-                code = train(layout, task, further)
-                if code:
-                    return code
-            else:
-                data = settings.test_data(task.variant)
-                evaluate_model(layout, task, data, settings.scale.resamples, device)
     return 0
 
 
@@ -117,6 +96,13 @@ def _keep_settings(layout: Layout, settings: Settings) -> None:
                 'another --output, or remove it'
             )
     write_json(layout.settings, wanted)
+
+
+def _number_of_jobs(text: str) -> int:
+    jobs = int(text)
+    if jobs < 1:
+        raise argparse.ArgumentTypeError(f'{jobs} tasks at a time: give at least 1')
+    return jobs
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -155,6 +141,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         metavar='DIR',
         help='folder with <backbone>.safetensors, as python -m emu_model.import_weights writes',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=_number_of_jobs,
+        default=1,
+        help='tasks at a time, each with its share of the cores and its output in logs/; '
+        'two small trainings side by side are faster than one after the other on two cores',
     )
     parser.add_argument('--device', default='auto', help="of evaluation: 'auto', 'cpu', 'cuda:N'")
     parser.add_argument(

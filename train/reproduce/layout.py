@@ -46,6 +46,10 @@ class Layout:
         """JSON of the curves of a model's evaluation."""
         return self.root / 'evaluations' / f'{model}.curves.json'
 
+    def log(self, task: str) -> Path:
+        """What a task printed, where several are done at a time."""
+        return self.root / 'logs' / f'{task.replace(" ", "-")}.log'
+
     @property
     def durations(self) -> Path:
         """How long each finished task took."""

@@ -64,6 +64,9 @@ class Model:
         return f'{self.name}-{self.variant}' if self.variant else self.name
 
 
+Task = Run | Model
+
+
 @dataclass(frozen=True)
 class Plan:
     """Runs by name, and the models that are evaluated, in order."""
@@ -71,14 +74,24 @@ class Plan:
     runs: Mapping[str, Run]
     models: tuple[Model, ...]
 
-    def tasks(self) -> list[Run | Model]:
+    def tasks(self) -> list[Task]:
         """Everything to do, each after what it needs, in the order of the models."""
-        done: dict[str, Run | Model] = {}
+        done: dict[str, Task] = {}
         for model in self.models:
             for run in self.runs_for(model):
                 done.setdefault(f'run {run.name}', run)
             done[f'model {model.evaluation}'] = model
         return list(done.values())
+
+    def needs(self, task: Task) -> list[Task]:
+        """What has to be done right before a task.
+
+        An ensemble is put together when it is evaluated, so what starts from one needs that.
+        """
+        if isinstance(task, Model):
+            return [self.runs[name] for name in task.runs]
+        ensembles = {model.name: model for model in self.models if model.members}
+        return [ensembles.get(name) or self.runs[name] for name in task.starts_from.values()]
 
     def runs_for(self, model: Model) -> list[Run]:
         """Every run that a model needs, each once, in order."""

@@ -1,16 +1,12 @@
 """How far an experiment is, and how long the rest will take."""
 
-import contextlib
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from train.files import write_json
 from train.reproduce.evaluations import is_current
 from train.reproduce.layout import Layout
-from train.reproduce.plan import Model, Run
-
-Task = Run | Model
+from train.reproduce.plan import Run, Task
 
 
 class Progress:
@@ -49,11 +45,11 @@ class Progress:
         pace = self._pace()
         return None if pace is None else task.cost * pace
 
-    def remaining_s(self) -> float | None:
-        """How long the rest will take, at the pace so far."""
+    def remaining_s(self, jobs: int = 1) -> float | None:
+        """How long the rest will take with so many tasks at a time, at the pace so far."""
         pace = self._pace()
         cost = sum(task.cost for task in self.tasks if not self.is_done(task))
-        return None if pace is None else cost * pace
+        return None if pace is None else cost * pace / jobs
 
     def _pace(self) -> float | None:
         timed = [task for task in self.tasks if self.is_done(task) and self.seconds(task)]
@@ -61,17 +57,11 @@ class Progress:
             return self._first_guess
         return sum(self.seconds(task) for task in timed) / sum(task.cost for task in timed)
 
-    @contextlib.contextmanager
-    def time(self, task: Task) -> Iterator[None]:
-        """Add the time that is spent inside to a task's, however it ends."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            name = label(task)
-            seconds = self._seconds.get(name, 0.0) + time.monotonic() - start
-            self._seconds[name] = round(seconds, 1)
-            write_json(self._layout.durations, self._seconds)
+    def add(self, task: Task, seconds: float) -> None:
+        """Add the time that was spent on a task to its earlier ones."""
+        name = label(task)
+        self._seconds[name] = round(self._seconds.get(name, 0.0) + seconds, 1)
+        write_json(self._layout.durations, self._seconds)
 
 
 def label(task: Task) -> str:
@@ -91,7 +81,7 @@ def duration(seconds: float | None) -> str:
     return f'{minutes} min' if minutes < 100 else f'{minutes / 60:.1f} h'
 
 
-def overview(progress: Progress) -> str:
+def overview(progress: Progress, jobs: int = 1) -> str:
     """The plan as text: every task with its steps and estimated or measured time."""
     lines = []
     for number, task in enumerate(progress.tasks, 1):
@@ -104,6 +94,6 @@ def overview(progress: Progress) -> str:
     runs = sum(isinstance(task, Run) for task in progress.tasks)
     lines.append(
         f'{runs} runs and {len(progress.tasks) - runs} evaluations, time to go: '
-        f'{duration(progress.remaining_s())}'
+        f'{duration(progress.remaining_s(jobs))}'
     )
     return '\n'.join(lines)
