@@ -18,6 +18,8 @@ def generator(seed: int, purpose: str, *index: int) -> np.random.Generator:
         index: Which of several such streams; may be negative.
     """
     words = [seed, zlib.crc32(purpose.encode()), *(i & 0xFFFFFFFF for i in index)]
+    if seed < 1 << 32:  # the same entropy, three times as fast as a list
+        words = np.array(words, np.uint32)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 

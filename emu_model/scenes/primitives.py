@@ -151,6 +151,8 @@ class Builder:
 
     def __init__(self) -> None:
         self._numbers = array('d')
+        # By identity: hashing a material takes longer than storing its numbers once more.
+        self._materials: dict[int, tuple[int, Material]] = {}
         self.start('building')
 
     def start(
@@ -198,7 +200,7 @@ class Builder:
                 self._class,
                 self._instance,
                 in_world,
-                *material.row(),
+                self._materials.setdefault(id(material), (len(self._materials), material))[0],
             )
         )
 
@@ -238,4 +240,7 @@ class Builder:
 
     def primitives(self) -> Primitives:
         """All parts so far."""
-        return Primitives(np.array(self._numbers).reshape(-1, _HEAD + ROW_LENGTH))
+        heads = np.array(self._numbers).reshape(-1, _HEAD + 1)
+        rows = [material.row() for _, material in self._materials.values()]
+        materials = np.array(rows).reshape(-1, ROW_LENGTH)
+        return Primitives(np.hstack([heads[:, :_HEAD], materials[heads[:, _HEAD].astype(int)]]))
