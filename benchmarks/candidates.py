@@ -193,10 +193,11 @@ def openvino_encoder(setting: Setting, precision: str) -> Callable[[], object]:
     """The encoder alone in OpenVINO, from the uint8 frame to four feature maps."""
     import openvino as ov
 
-    from emu_model.graphs.network import LEVELS, build_network
+    from emu_model.graphs.network import build_network, encoder_of
 
     core = ov.Core()
-    model = core.read_model(_encoder_graph(build_network(setting.checkpoint), LEVELS), b'')
+    graph = encoder_of(build_network(setting.checkpoint))
+    model = core.read_model(graph.SerializeToString(), b'')
     model.reshape([1, setting.height, setting.width, 3])
     hint = {'fp32': 'f32', 'bf16': 'bf16', 'fp16': 'f16'}[precision]
     compiled = core.compile_model(
@@ -216,28 +217,17 @@ def onnxruntime_encoder(setting: Setting) -> Callable[[], object]:
     """The encoder alone in ONNX Runtime on the CPU."""
     import onnxruntime
 
-    from emu_model.graphs.network import LEVELS, build_network
+    from emu_model.graphs.network import build_network, encoder_of
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = setting.threads
     session = onnxruntime.InferenceSession(
-        _encoder_graph(build_network(setting.checkpoint), LEVELS),
+        encoder_of(build_network(setting.checkpoint)).SerializeToString(),
         options,
         providers=['CPUExecutionProvider'],
     )
     frame = setting.frame()[None]
     return lambda: session.run(None, {'image': frame})
-
-
-def _encoder_graph(model, levels: int) -> bytes:
-    from onnx.utils import Extractor
-
-    features = [f'feature_{level}' for level in range(levels)]
-    for name in features:
-        info = model.graph.value_info.add()
-        info.name = name
-        info.type.tensor_type.elem_type = 1
-    return Extractor(model).extract_model(['image'], features).SerializeToString()
 
 
 def _has_precision(precision: str) -> bool:

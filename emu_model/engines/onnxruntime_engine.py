@@ -1,7 +1,7 @@
 """ONNX Runtime, without PyTorch; its execution providers are a matter of configuration."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,20 +9,27 @@ import onnx
 import onnxruntime
 
 from emu_model.engines.artefacts import cache_folder
+from emu_model.engines.decoder import Decoder, MapMaker
 from emu_model.engines.engine import Engine
 from emu_model.engines.graph_source import GraphSource
-from emu_model.engines.strips import StripPool, TailStrips, Worker
+from emu_model.engines.strips import StripPool, Worker
+from emu_model.folding import FoldedHead
+from emu_model.graphs.builder import GraphBuilder
+from emu_model.graphs.network import LEVELS, encoder_of
 
 Provider = str | tuple[str, dict]
 
 _CPU = 'CPUExecutionProvider'
 _CUDA = 'CUDAExecutionProvider'
 _TENSORRT = 'TensorrtExecutionProvider'
-_KEPT_TAILS = 8
+_KEPT_SIZES = 4
 
 
 class OnnxRuntimeEngine(Engine):
-    """Runs a checkpoint with ONNX Runtime; what follows the raw outputs runs on the CPU.
+    """Runs a checkpoint with ONNX Runtime.
+
+    On the CPU the heads' finest level and the maps run in strips (emu_model.engines.strips);
+    other providers run the whole network, and the CPU makes the maps.
 
     Args:
         checkpoint: A checkpoint file of a single network, or an ONNX file of emu_model.export.
@@ -56,39 +63,89 @@ class OnnxRuntimeEngine(Engine):
         source = GraphSource(checkpoint)
         super().__init__(source.info, network_size or source.info.input_size)
         self.precision = 'fp32' if precision == 'auto' else precision
+        self.device = _device_of(chosen)
         self._pool = StripPool(threads)
+        self._heads = source.heads() if self.device == 'cpu' else None
+        network = source.network()
+        graph = encoder_with_projections(network, self._heads) if self._heads else network
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._pool.threads
         self._session = onnxruntime.InferenceSession(
-            source.network().SerializeToString(), options, providers=chosen
+            graph.SerializeToString(), options, providers=chosen
         )
-        self.device = _device_of(chosen)
-        self._tail = lru_cache(_KEPT_TAILS)(self._make_tail)
+        self._decoder = lru_cache(_KEPT_SIZES)(self._make_decoder)
+        self._map_maker = lru_cache(_KEPT_SIZES)(self._make_map_maker)
 
     def close(self) -> None:
         """Free the session and stop the threads."""
         self._session = None
-        self._tail.cache_clear()
+        self._decoder.cache_clear()
+        self._map_maker.cache_clear()
         self._pool.close()
 
     def _infer(
         self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
     ) -> dict[str, np.ndarray]:
-        tasks = self.info.tasks
-        raw = dict(zip(tasks, self._session.run(list(tasks), {'image': images})))
-        rows_first = {
-            task: np.ascontiguousarray(value.transpose(0, 2, 1, 3)) for task, value in raw.items()
-        }
-        shapes = tuple((task, value.shape[1:]) for task, value in rows_first.items())
-        tail = self._tail(shapes, outputs, size)
+        values = self._session.run(None, {'image': images})
+        make = self._decode if self._heads else self._make_maps
         maps = [
-            tail.run({task: value[index] for task, value in rows_first.items()})
-            for index in range(len(images))
+            make([value[index] for value in values], outputs, size) for index in range(len(images))
         ]
         return {name: np.stack([each[name] for each in maps]) for name in outputs}
 
-    def _make_tail(self, shapes, outputs: tuple[str, ...], size: tuple[int, int]) -> TailStrips:
-        return TailStrips(dict(shapes), outputs, size, compile_strip, self._pool)
+    def _decode(
+        self, features: list[np.ndarray], outputs: tuple[str, ...], size: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """The maps of one frame's outputs of `encoder_with_projections`."""
+        finest, *projections = features
+        decoder = self._decoder(tuple(level.shape[:2] for level in features[:LEVELS]))
+        return decoder.run(finest, projections, outputs, size)
+
+    def _make_maps(
+        self, raw: list[np.ndarray], outputs: tuple[str, ...], size: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """The maps of one frame's raw outputs."""
+        rows_first = {
+            task: np.ascontiguousarray(value.transpose(1, 0, 2))
+            for task, value in zip(self.info.tasks, raw)
+        }
+        shapes = tuple((task, value.shape) for task, value in rows_first.items())
+        return self._map_maker(shapes).run(rows_first, outputs, size)
+
+    def _make_decoder(self, sizes: tuple[tuple[int, int], ...]) -> Decoder:
+        return Decoder(self._heads, sizes, compile_strip, compile_strip, self._pool)
+
+    def _make_map_maker(
+        self, raw_shapes: tuple[tuple[str, tuple[int, int, int]], ...]
+    ) -> MapMaker:
+        return MapMaker(dict(raw_shapes), compile_strip, self._pool)
+
+
+def encoder_with_projections(
+    network: onnx.ModelProto, heads: Mapping[str, FoldedHead]
+) -> onnx.ModelProto:
+    """Cut a network's graph after the encoder and append the coarser levels' projections.
+
+    Args:
+        network: A graph of emu_model.graphs.network.
+        heads: The folded heads by task.
+
+    Returns:
+        A graph with the finest feature (B, h, w, C) as first output, followed by the projections
+        (B, h_l, w_l, hidden) of levels 1 to 3 for each head in turn.
+    """
+    builder = GraphBuilder('encoder')
+    builder.input('image', 'uint8', ['batch', 'height', 'width', 3])
+    builder.extend(encoder_of(network))
+    builder.output('feature_0', 'float32', ['batch', 'h_0', 'w_0', 'channels'])
+    for task, head in heads.items():
+        for level in range(1, LEVELS):
+            matrix = builder.constant(head.projections[level].T, name=f'{task}.matrix_{level}')
+            projected = builder.add(
+                'MatMul', f'feature_{level}', matrix, output=f'{task}.projected_{level}'
+            )
+            builder.output(projected, 'float32', ['batch', f'h_{level}', f'w_{level}', 'hidden'])
+    return builder.model()
 
 
 def compile_strip(graph: onnx.ModelProto, count: int) -> list[Worker]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 
 import numpy as np
@@ -11,9 +11,10 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from emu_model.engines.artefacts import cached
+from emu_model.engines.decoder import Decoder
 from emu_model.engines.engine import Engine
 from emu_model.engines.openvino_source import OpenVINOSource
-from emu_model.engines.strips import HeadStrips, StripPool, TailStrips, Worker
+from emu_model.engines.strips import StripPool, Worker
 from emu_model.graphs.network import LEVELS, VERSION
 
 _HINTS = {'fp32': 'f32', 'bf16': 'bf16', 'fp16': 'f16'}
@@ -162,20 +163,13 @@ class _Plan:
         pool: StripPool,
         precision: str,
     ) -> None:
-        self._core = core
-        self._pool = pool
-        self._precision = precision
         self._request = encoder.create_infer_request()
-        shapes = [tuple(output.shape) for output in encoder.outputs]
-        sizes = [shape[1:3] for shape in shapes[:LEVELS]]
-        self._heads = {
-            task: HeadStrips(head, sizes, self._compile_head, pool) for task, head in heads.items()
-        }
-        self._raw_shapes = {
-            task: (sizes[0][0], len(head.classifier_bias), sizes[0][1])
-            for task, head in heads.items()
-        }
-        self._tail = lru_cache(8)(self._make_tail)
+        self._outputs = len(encoder.outputs)
+        sizes = [tuple(output.shape)[1:3] for output in encoder.outputs[:LEVELS]]
+        compile_head, compile_tail = (
+            partial(compile_strip, core, precision=each) for each in (precision, 'fp32')
+        )
+        self._decoder = Decoder(heads, sizes, compile_head, compile_tail, pool)
 
     def run(
         self, image: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
@@ -184,26 +178,10 @@ class _Plan:
         image = np.ascontiguousarray(image[None])
         self._request.set_input_tensor(ov.Tensor(image, shared_memory=True))
         self._request.infer()
-        count = 1 + (LEVELS - 1) * len(self._heads)
         feature, *projections = (
-            self._request.get_output_tensor(index).data[0] for index in range(count)
+            self._request.get_output_tensor(index).data[0] for index in range(self._outputs)
         )
-        tail = self._tail(outputs, size)
-        raw = {}
-        for index, (task, head) in enumerate(self._heads.items()):
-            if task in tail.tasks:
-                first = index * (LEVELS - 1)
-                raw[task] = head.run(feature, projections[first : first + LEVELS - 1])
-        return tail.run(raw)
-
-    def _make_tail(self, outputs: tuple[str, ...], size: tuple[int, int]) -> TailStrips:
-        return TailStrips(self._raw_shapes, outputs, size, self._compile_tail, self._pool)
-
-    def _compile_head(self, graph: onnx.ModelProto, count: int) -> list[Worker]:
-        return compile_strip(self._core, graph, count, self._precision)
-
-    def _compile_tail(self, graph: onnx.ModelProto, count: int) -> list[Worker]:
-        return compile_strip(self._core, graph, count, 'fp32')
+        return self._decoder.run(feature, projections, outputs, size)
 
 
 def compile_strip(

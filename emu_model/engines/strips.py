@@ -1,7 +1,7 @@
 """Heads and maps computed strip by strip on the CPU's cores, whatever runtime computes a strip."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -210,7 +210,7 @@ class TailStrips:
         self._pool = pool
         self._workers = compile_strip(graph, pool.threads)
 
-    def run(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, raw: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The maps (height, width) of raw outputs, float32 (h, channels, w) by task."""
         maps = {
             name: np.empty(self._size, np.uint8 if name == 'classes' else np.float32)

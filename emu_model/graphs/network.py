@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from onnx.utils import Extractor
 from safetensors import safe_open
 
 from emu_model.checkpoint import METADATA_KEY, CheckpointError, CheckpointInfo, read_info
@@ -60,6 +61,18 @@ def build_network(
     for task, head in read_heads(checkpoint, info).items():
         _add_head(builder, task, head, features)
     return builder.model({METADATA_KEY: info.to_json()})
+
+
+def encoder_of(network: onnx.ModelProto) -> onnx.ModelProto:
+    """The part of a `build_network` graph that ends with the feature maps, its outputs."""
+    features = [
+        onnx.helper.make_tensor_value_info(f'feature_{level}', onnx.TensorProto.FLOAT, None)
+        for level in range(LEVELS)
+    ]
+    described = onnx.ModelProto()
+    described.CopyFrom(network)
+    described.graph.value_info.extend(features)
+    return Extractor(described).extract_model(['image'], [feature.name for feature in features])
 
 
 def read_heads(checkpoint: str | os.PathLike, info: CheckpointInfo) -> dict[str, FoldedHead]:

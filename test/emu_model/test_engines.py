@@ -93,6 +93,17 @@ def test_maps_are_those_of_the_plain_network(engine, path, images):
     assert_plain(engine.predict(images), path, images)
 
 
+def test_other_providers_run_the_whole_network(path, images, monkeypatch):
+    # There is no GPU here: the CPU stands in for the provider.
+    monkeypatch.setattr(
+        'emu_model.engines.onnxruntime_engine._providers_of', lambda _: ['CPUExecutionProvider']
+    )
+    monkeypatch.setattr('emu_model.engines.onnxruntime_engine._device_of', lambda _: 'cuda:0')
+    engine = create_engine(path, 'onnxruntime', 'cuda')
+    assert_plain(engine.predict(images), path, images)
+    engine.close()
+
+
 def test_maps_have_the_types_of_the_interface(engine, images):
     prediction = engine.predict(images[0])
     for name in OUTPUTS:
