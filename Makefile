@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 
 RUN := .venv/bin/python
-EXTRAS := torch,openvino,onnx,ray,train,ros-jazzy,test
+EXTRAS := torch,openvino,onnx,optics,ray,train,ros-jazzy,test
 
 # What speaks ROS 2; reading bags does not.
 ROS_TESTS := test/emuformer_ros --ignore-glob='*bag*' --ignore-glob='*evaluat*'

@@ -93,6 +93,7 @@ setup(
         'torch': TORCH,
         'openvino': ['onnx>=1.16', 'openvino>=2025.0'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
+        'optics': ['scikit-learn>=1.7'],
         'ray': ['ray>=2.60'],
         'train': [
             *TORCH,

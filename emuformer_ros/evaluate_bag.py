@@ -10,6 +10,7 @@ of the recording could not be used; 130 where it was interrupted, and --resume g
 """
 
 import argparse
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -18,13 +19,14 @@ from rich.console import Console
 
 from emu_model.checkpoint import BUNDLED, CheckpointError
 from emu_model.engines import ENGINES, PRECISIONS
+from emuformer_ros.arguments import count, image_size, positive, seconds
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.part_store import PartStore
 from emuformer_ros.bag_evaluation.results import REPORT
 from emuformer_ros.bag_evaluation.run import Outcome, Request, run
 from emuformer_ros.bag_evaluation.selection import CRITERIA, Selection
-from emuformer_ros.bags import BagError
+from emuformer_ros.bags.reading import BagError
 
 OK, FAILED, INCOMPLETE, INTERRUPTED = 0, 1, 3, 130
 
@@ -45,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         _print(console, f'error: {error}')
         return FAILED
     except OSError as error:
-        _print(console, f'error: {error}{_kept(request)}')
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = f"the disk of '{request.output}' is full, make room" if is_full else error
+        _print(console, f'error: {reason}{_kept(request)}')
         return FAILED
 
 
@@ -136,22 +140,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     topics.add_argument(
         '--tolerance',
-        type=_not_negative,
+        type=seconds,
         default=0.02,
         metavar='S',
         help='how far the stamps of image and ground truth may lie apart (default: %(default)s s)',
     )
     topics.add_argument(
         '--max-depth',
-        type=_positive,
+        type=positive,
         metavar='M',
         help="measured depth beyond it does not count; by default, beyond the checkpoint's range",
     )
 
     frames = parser.add_argument_group('frames')
-    frames.add_argument('--every', type=_count, default=1, metavar='N', help='every N-th frame')
-    frames.add_argument('--start', type=_not_negative, metavar='S', help='seconds into the bag')
-    frames.add_argument('--end', type=_not_negative, metavar='S', help='seconds into the bag')
+    frames.add_argument('--every', type=count, default=1, metavar='N', help='every N-th frame')
+    frames.add_argument('--start', type=seconds, metavar='S', help='seconds into the bag')
+    frames.add_argument('--end', type=seconds, metavar='S', help='seconds into the bag')
 
     model = parser.add_argument_group('model')
     model.add_argument(
@@ -162,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument('--precision', choices=PRECISIONS, default='auto')
     model.add_argument(
         '--network-size',
-        type=_size,
+        type=image_size,
         metavar='HxW',
         help="size that frames are resized to; the checkpoint's by default",
     )
@@ -170,14 +174,14 @@ def _parser() -> argparse.ArgumentParser:
         '--output-size', choices=('camera', 'network'), default='camera', help='size of the maps'
     )
     model.add_argument(
-        '--batch-size', type=_count, metavar='N', help='frames at a time; 1 on a CPU, 8 on a GPU'
+        '--batch-size', type=count, metavar='N', help='frames at a time; 1 on a CPU, 8 on a GPU'
     )
 
     results = parser.add_argument_group('results')
     results.add_argument('--no-maps', action='store_true', help='do not write maps.mcap')
     results.add_argument('--compare', type=Path, metavar='DIR', help='results to compare with')
     results.add_argument(
-        '--select', type=_count, metavar='K', help='write the K frames most worth labelling'
+        '--select', type=count, metavar='K', help='write the K frames most worth labelling'
     )
     results.add_argument(
         '--by', choices=CRITERIA, help='uncertainty that --select goes by (default: semantic)'
@@ -195,39 +199,9 @@ def _parser() -> argparse.ArgumentParser:
         help='spread over a Ray cluster; without an address, one on this machine',
     )
     machines.add_argument(
-        '--ray-workers', type=_count, metavar='N', help='engines at a time; one per machine'
+        '--ray-workers', type=count, metavar='N', help='engines at a time; one per machine'
     )
     return parser
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive: give 1 or more')
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not positive: give a number above 0')
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is no time: give 0 seconds or more')
-    return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition('x')
-    if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 32):
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not a size: give HEIGHTxWIDTH, such as 480x640, 32 pixels or more each"
-        )
-    return int(height), int(width)
 
 
 if __name__ == '__main__':

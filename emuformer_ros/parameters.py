@@ -2,12 +2,16 @@
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from emu_model.engines import ENGINES, PRECISIONS
+from emu_model.framing import RESIZE_MODES
+from emuformer_ros.camera.camera_names import NAME_PATTERN, problem_of_names
+from emuformer_ros.health.uncertainty_alarm import HOLD_S
 
 
 class Change(enum.Enum):
@@ -33,10 +37,11 @@ class ParameterSpec:
         choices: The values allowed, for text; any where empty.
         pattern: Regular expression of further values allowed, beside the choices.
         pattern_words: The pattern in words.
+        check: Says what else is wrong with a value; empty where nothing is.
     """
 
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[str, ...]
     description: str
     change: Change
     unit: str = ''
@@ -44,6 +49,7 @@ class ParameterSpec:
     choices: tuple[str, ...] = ()
     pattern: str = ''
     pattern_words: str = ''
+    check: Callable[[Any], str] | None = None
 
     @property
     def allowed(self) -> str:
@@ -53,7 +59,7 @@ class ParameterSpec:
             return f'{low} to {high} {self.unit}'.rstrip()
         words = [f"'{choice}'" for choice in self.choices]
         words += [self.pattern_words] if self.pattern_words else []
-        return ' or '.join([', '.join(words[:-1]), words[-1]]) if len(words) > 1 else ''
+        return ' or '.join([', '.join(words[:-1]), words[-1]]) if words[1:] else ''.join(words)
 
     def descriptor(self) -> ParameterDescriptor:
         """What `ros2 param describe` shows; rclpy checks type and limits by it."""
@@ -73,11 +79,18 @@ class ParameterSpec:
         return descriptor
 
     def problem(self, value: Any) -> str:
-        """Why this text is not allowed; empty where it is, and for other types."""
-        fits = not self.choices or value in self.choices
-        if fits or (self.pattern and re.fullmatch(self.pattern, value)):
-            return ''
-        return f"{self.name} cannot be '{value}': choose {self.allowed}"
+        """Why this text, or list of texts, is not allowed; empty where it is, and for numbers."""
+        if value is None:  # an empty list, to which ROS gives no type
+            return f'{self.name} has no value: give one, or leave it out for the default'
+        for text in value if isinstance(value, list | tuple) else (value,):
+            if not self._fits(text):
+                return f"{self.name} cannot be '{text}': choose {self.allowed}"
+        return self.check(value) if self.check else ''
+
+    def _fits(self, text: Any) -> bool:
+        anything = not self.choices and not self.pattern
+        matches = bool(self.pattern) and re.fullmatch(self.pattern, text) is not None
+        return anything or text in self.choices or matches
 
 
 _SPECS = (
@@ -131,6 +144,40 @@ _SPECS = (
         limits=(0, 4096),
     ),
     ParameterSpec(
+        'resize_mode',
+        'resize',
+        "How an image gets the network's shape: 'resize' stretches it, 'letterbox' pads it, "
+        "'crop' takes its middle, and the maps know nothing of the rest.",
+        Change.ANY_TIME,
+        choices=RESIZE_MODES,
+    ),
+    ParameterSpec(
+        'rectify',
+        False,
+        "Undo the lens' distortion by the CameraInfo; the maps are then of the rectified image. "
+        'Images without a usable CameraInfo are refused.',
+        Change.ANY_TIME,
+    ),
+    ParameterSpec(
+        'cameras',
+        ('',),
+        'Names of the cameras, which share the network: each has its topics under its name. One '
+        'empty name for a single camera without that.',
+        Change.UNCONFIGURED,
+        pattern=rf'|{NAME_PATTERN}',
+        pattern_words='words of letters, digits and underscores that start with a letter',
+        check=problem_of_names,
+    ),
+    ParameterSpec(
+        'max_batch',
+        4,
+        "How many cameras' frames that wait together are computed at once at most, on an engine "
+        'that gains by it: one on a GPU.',
+        Change.INACTIVE,
+        unit='frames',
+        limits=(1, 64),
+    ),
+    ParameterSpec(
         'image_transport',
         'raw',
         "Subscribe to sensor_msgs/Image on the image topic ('raw'), or to "
@@ -160,6 +207,100 @@ _SPECS = (
         'camera alone.',
         Change.ANY_TIME,
         limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'max_depth_std_m',
+        0.0,
+        'Standard deviation of the depth up to which ~/depth/reliable and ~/points have it; 0 for '
+        'no such limit. Of several limits the strictest applies.',
+        Change.ANY_TIME,
+        unit='m',
+        limits=(0.0, 1000.0),
+    ),
+    ParameterSpec(
+        'max_depth_std_ratio',
+        0.3,
+        'The same limit as a share of the depth; 0 for none.',
+        Change.ANY_TIME,
+        limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'max_depth_std_quantile',
+        0.0,
+        'The same limit as a quantile of the standard deviations that are normal for the '
+        'checkpoint; 0 for none.',
+        Change.ANY_TIME,
+        limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'max_entropy_nats',
+        0.0,
+        'Entropy of the class up to which ~/depth/reliable and ~/points have the depth; 0 for no '
+        'such limit.',
+        Change.ANY_TIME,
+        unit='nats',
+        limits=(0.0, 10.0),
+    ),
+    ParameterSpec(
+        'max_entropy_quantile',
+        0.0,
+        'The same limit as a quantile of the entropies that are normal for the checkpoint; 0 for '
+        'none.',
+        Change.ANY_TIME,
+        limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'max_age_s',
+        0.0,
+        'Images that arrive later than this after their stamp are dropped and counted; 0 for no '
+        'limit.',
+        Change.ANY_TIME,
+        unit='s',
+        limits=(0.0, 3600.0),
+    ),
+    ParameterSpec(
+        'uncertainty_alarm',
+        True,
+        'Warn on /diagnostics when the mean uncertainty of the images stays above what is normal '
+        'for the checkpoint. The uncertainty of every task with a subscribed map is computed for '
+        'it.',
+        Change.ANY_TIME,
+    ),
+    ParameterSpec(
+        'entropy_alarm_nats',
+        0.0,
+        'Mean entropy of an image above which it is uncertain; 0 for the level of the checkpoint, '
+        'which one normal image in a hundred exceeds.',
+        Change.ANY_TIME,
+        unit='nats',
+        limits=(0.0, 10.0),
+    ),
+    ParameterSpec(
+        'depth_std_alarm_m',
+        0.0,
+        'Mean standard deviation of the depth of an image above which it is uncertain, before '
+        "depth is rescaled to the camera's focal length; 0 for the checkpoint's level.",
+        Change.ANY_TIME,
+        unit='m',
+        limits=(0.0, 1000.0),
+    ),
+    ParameterSpec(
+        'alarm_hold_s',
+        HOLD_S,
+        'How long images have to be uncertain until there is an alarm, and normal until it is '
+        'over.',
+        Change.ANY_TIME,
+        unit='s',
+        limits=(0.0, 60.0),
+    ),
+    ParameterSpec(
+        'max_engine_failures',
+        10,
+        'How many images in a row the engine may fail on until the node goes to error processing '
+        'and is unconfigured; 0 for any number.',
+        Change.ANY_TIME,
+        unit='images',
+        limits=(0, 10_000),
     ),
     ParameterSpec(
         'diagnostics_period_s',

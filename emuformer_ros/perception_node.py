@@ -1,10 +1,8 @@
 """The lifecycle node `perception`: camera images in, maps and their uncertainties out."""
 
+import gc
 import os
-import signal
 import sys
-import time
-from types import FrameType
 from typing import Any
 
 import rclpy
@@ -12,68 +10,62 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
 
 from emu_model.checkpoint import BUNDLED
 from emu_model.engines import Engine, create_engine
-from emuformer_ros.camera_input import CameraInput
+from emuformer_ros.camera.camera import Camera, Frame
+from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
-from emuformer_ros.diagnostics import DiagnosticsPublisher
-from emuformer_ros.frame_statistics import FrameStatistics
-from emuformer_ros.mailbox import Mailbox
-from emuformer_ros.outputs import MAP_TOPICS, MapTopic
+from emuformer_ros.health.diagnostics import DiagnosticsPublisher
+from emuformer_ros.health.engine_health import EngineHealth
+from emuformer_ros.interruption import run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec
-from emuformer_ros.pipeline import Frame, Pipeline
+from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
-_OUTPUT_QUEUE = 5
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class PerceptionNode(LifecycleNode):
-    """Turns a camera's images into semantic, depth and uncertainty maps.
+    """Turns the images of one camera or several into semantic, depth and uncertainty maps.
 
     configure loads the checkpoint and warms the engine, activate subscribes and processes,
-    deactivate stops, cleanup frees the engine.
+    deactivate stops, cleanup frees the engine. All cameras share the engine and the thread that
+    runs it.
 
     Parameters: emuformer_ros.parameters.PARAMETERS.
 
-    Subscriptions, while active:
+    Subscriptions, while active; under the camera's name where `cameras` names any:
         image (sensor_msgs/Image, or CompressedImage on <image>/compressed): the camera.
         camera_info (sensor_msgs/CameraInfo): beside the image topic unless remapped; optional.
 
-    Publishers, for the tasks the network has (all with the image's stamp and frame_id):
-        ~/semantic/image (sensor_msgs/Image, mono8): class ids.
-        ~/semantic/uncertainty (sensor_msgs/Image, 32FC1): entropy, nats.
-        ~/semantic/overlay (sensor_msgs/Image, rgb8): class colours over the image.
-        ~/depth/image (sensor_msgs/Image, 32FC1): metres, NaN where not known.
-        ~/depth/camera_info (sensor_msgs/CameraInfo): intrinsics of the depth image.
-        ~/depth/uncertainty (sensor_msgs/Image, 32FC1): standard deviation, metres.
+    Publishers, while configured:
+        ~/… (emuformer_ros.maps.outputs.MAP_TOPICS): the maps, with the image's stamp and frame_id;
+            under ~/<camera>/… where `cameras` names any.
         /diagnostics (diagnostic_msgs/DiagnosticArray): in every state.
+
+    Attributes:
+        cameras: From configure to cleanup.
     """
 
     def __init__(self, **node_options) -> None:
         super().__init__('perception', **node_options)
         self._state = 'unconfigured'
         self._engine: Engine | None = None
-        self._map_publishers: dict[MapTopic, Publisher] = {}
-        self._camera: CameraInput | None = None
-        self._pipeline: Pipeline | None = None
-        self._worker: Worker | None = None
+        self.cameras: list[Camera] = []
         self._mailbox: Mailbox[Frame] = Mailbox()
-        self._statistics = FrameStatistics()
+        self._worker: Worker | None = None
+        self._engine_problem = ''
+        self._engine_health = EngineHealth(self._on_engine_failure)
         self.add_on_set_parameters_callback(self._check_parameters)
         for spec in PARAMETERS.values():
             self.declare_parameter(spec.name, spec.default, spec.descriptor())
         self._refuse_impossible_transitions()
-        self._diagnostics = DiagnosticsPublisher(self, self._statistics, self._mailbox)
+        self._diagnostics = DiagnosticsPublisher(self)
         # Not the node's clock: diagnostics go on while simulated time stands still.
         self._diagnostics_timer = self.create_timer(
             self._parameter('diagnostics_period_s'),
@@ -85,15 +77,14 @@ class PerceptionNode(LifecycleNode):
         """Load the checkpoint and warm the engine; FAILURE, and why in the log, if it fails."""
         try:
             self._engine = self._create_engine()
+            for name in self._parameter('cameras'):
+                self.cameras.append(Camera(self, name, self._engine.info, self._mailbox.slot()))
+                self.cameras[-1].advertise()
         except Exception as error:  # whatever a runtime raises, the node can be configured again
             self.get_logger().error(f'cannot configure: {error}')
+            self._free()
             return TransitionCallbackReturn.FAILURE
-        qos = QoSProfile(depth=_OUTPUT_QUEUE, reliability=ReliabilityPolicy.RELIABLE)
-        self._map_publishers = {
-            topic: self.create_lifecycle_publisher(topic.message_type, topic.name, qos)
-            for topic in MAP_TOPICS
-            if topic.task in self._engine.info.tasks
-        }
+        self._engine_problem = ''
         self._state = 'inactive'
         return super().on_configure(state)
 
@@ -104,29 +95,32 @@ class PerceptionNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the camera and process what it sends."""
-        self._camera = CameraInput(
-            self,
-            self._parameter('image_transport'),
-            self._parameter('reliability'),
-            self._receive,
-        )
-        self._pipeline = Pipeline(
-            self._engine,
-            self._camera,
-            self._map_publishers,
-            self._parameter,
-            self._statistics,
-            self.get_logger(),
-        )
-        self._worker = Worker(self._mailbox, self._pipeline.process)
-        self.get_logger().info(f"waiting for images on '{self._camera.image_topic}'")
+        """Subscribe to the cameras and process what they send; FAILURE, logged, if it cannot."""
+        try:
+            for camera in self.cameras:
+                camera.subscribe(
+                    self._parameter('image_transport'), self._parameter('reliability')
+                )
+        except Exception as error:  # of several kinds: an override of QoS that is not allowed
+            self.get_logger().error(f'cannot activate: {error}')
+            self._stop()
+            return TransitionCallbackReturn.FAILURE
+        self._engine_health.succeed()
+        pipeline = Pipeline(self._engine, self._parameter, self.get_logger(), self._engine_health)
+        self._worker = Worker(self._mailbox, pipeline.process, self._batch_size())
+        topics = ', '.join(f"'{camera.input.image_topic}'" for camera in self.cameras)
+        self.get_logger().info(f'waiting for images on {topics}')
         self._state = 'active'
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, and finish the frame that is being processed."""
+        """Unsubscribe, and finish the frame that is being processed.
+
+        ERROR where the engine has failed too often: on_error then frees it.
+        """
         self._stop()
+        if self._engine_problem:
+            return TransitionCallbackReturn.ERROR
         self._state = 'inactive'
         return super().on_deactivate(state)
 
@@ -138,8 +132,9 @@ class PerceptionNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Go back to unconfigured after a transition that failed half-way."""
-        self.get_logger().error(f'transition from {state.label} failed: now unconfigured')
+        """Go back to unconfigured after a transition that failed, or an engine that did."""
+        reason = self._engine_problem or f'transition from {state.label} failed'
+        self.get_logger().error(f'now unconfigured: {reason}')
         self._stop()
         self._free()
         self._state = 'unconfigured'
@@ -176,24 +171,26 @@ class PerceptionNode(LifecycleNode):
         )
         return engine
 
+    def _batch_size(self) -> int:
+        """How many frames that wait together are processed at once."""
+        return self._parameter('max_batch') if self._engine.batches else 1
+
     def _stop(self) -> None:
-        if self._camera is not None:
-            self._camera.close()
         if self._worker is not None:
             self._worker.stop()
-        self._camera = self._pipeline = self._worker = None
+        self._worker = None
+        for camera in self.cameras:
+            camera.unsubscribe()
 
     def _free(self) -> None:
-        for publisher in self._map_publishers.values():
-            self.destroy_lifecycle_publisher(publisher)
-        self._map_publishers = {}
+        for camera in self.cameras:
+            camera.destroy()
+        self.cameras = []
         if self._engine is not None:
             self._engine.close()
-        self._engine = None
-
-    def _receive(self, message: Image | CompressedImage) -> None:
-        self._statistics.receive()
-        self._mailbox.put(Frame(message, time.monotonic()))
+            self._engine = None
+            # Compiled graphs and their caches refer to each other: else they would stay a while.
+            gc.collect()
 
     def _parameter(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -233,56 +230,28 @@ class PerceptionNode(LifecycleNode):
 
         service.callback = answer
 
+    def _on_engine_failure(self) -> None:
+        """Have the executor look at it: transitions are not the worker's to make."""
+        if self.executor is not None and self.context.ok():
+            self.executor.create_task(self._give_up_failing_engine)
+
+    def _give_up_failing_engine(self) -> None:
+        problem = self._engine_health.problem(self._parameter('max_engine_failures'))
+        if problem and self._state == 'active':
+            self._engine_problem = problem
+            self.trigger_deactivate()
+
     def _publish_diagnostics(self) -> None:
-        self._diagnostics.publish(self._state, self._engine, self._camera, self._pipeline)
+        self._diagnostics.publish(self._state, self._engine, self.cameras, self._engine_problem)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted; returns the exit code of the process."""
     try:
-        return _run_until_interrupted(args)
-    except KeyboardInterrupt:
-        # A signal shuts ROS down before Python hears of it: the interrupt can come while the
-        # error of that shutdown is already being handled.
-        return 0
-
-
-def _run_until_interrupted(args: list[str] | None) -> int:
-    # Before rclpy.init, whose handlers call these: neither signal waits until a model is loaded.
-    interrupt = _InterruptOnce()
-    for number in _ENDING:
-        signal.signal(number, interrupt)
-    try:
         os.environ.update(profile_environment())
     except FileNotFoundError as error:
         print(f'large best-effort images may get lost: {error}', file=sys.stderr)
-    try:
-        rclpy.init(args=args)
-        return _run()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except RuntimeError:  # RCLError
-        # A signal shuts ROS down at once, in the middle of whatever the node was doing with it.
-        if rclpy.ok():
-            raise
-        return 0
-    finally:
-        rclpy.try_shutdown()
-        # Python gives signals their default effect back, to kill, before the process has ended.
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_IGN)
-
-
-class _InterruptOnce:
-    """Interrupts the main thread at the first signal; a second must not interrupt how it ends."""
-
-    def __init__(self) -> None:
-        self._interrupted = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if not self._interrupted:
-            self._interrupted = True
-            raise KeyboardInterrupt
+    return run_until_interrupted(_run, args)
 
 
 def _run() -> int:

@@ -1,171 +1,212 @@
-"""From a camera's image to the maps that somebody subscribes to."""
+"""From cameras' images to the maps that somebody subscribes to."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import rclpy
 from rclpy.impl.rcutils_logger import RcutilsLogger
-from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from emu_model.engines import Engine
-from emuformer_ros.camera_info import CameraInfoError, rescale
-from emuformer_ros.camera_input import CameraInput
-from emuformer_ros.frame_statistics import FrameStatistics
-from emuformer_ros.image_conversion import ImageError, to_rgb
-from emuformer_ros.metric_depth import calibrate_depth, depth_scale
-from emuformer_ros.outputs import FrameMaps, MapTopic
+from emu_model.prediction import Prediction
+from emuformer_ros.camera.camera import Camera, Frame
+from emuformer_ros.camera.image_conversion import ImageError, to_rgb
+from emuformer_ros.geometry.frame_geometry import FrameGeometry
+from emuformer_ros.geometry.geometry_source import GeometrySource
+from emuformer_ros.geometry.metric_depth import calibrate_depth
+from emuformer_ros.health.engine_health import EngineHealth
+from emuformer_ros.health.stamps import stamp_s
+from emuformer_ros.maps.depth_limits import DepthLimitError, DepthLimits, depth_limits
+from emuformer_ros.maps.outputs import FrameMaps, MapTopic
 
 _THROTTLE_S = 2.0
 
-_INFO_PATIENCE_S = 1.0
-"""How long the first frame waits for the CameraInfo that comes along with it."""
-
 
 @dataclass(frozen=True)
-class Frame:
-    """An image message and when it arrived, in seconds of time.monotonic."""
+class _Job:
+    """A frame that somebody wants maps of.
 
-    message: Image | CompressedImage
-    arrival_s: float
+    Attributes:
+        frame: The frame.
+        wanted: The topics that are subscribed to.
+        image: Its pixels, rectified if that is asked for, RGB uint8 (H, W, 3).
+        picture: What the network sees of them, RGB uint8 (h, w, 3).
+        geometry: How picture, image and maps lie to each other.
+        limits: Up to which uncertainty depth is reliable; None where nobody asks, or it cannot be
+            known.
+    """
+
+    frame: Frame
+    wanted: list[MapTopic]
+    image: np.ndarray
+    picture: np.ndarray
+    geometry: FrameGeometry
+    limits: DepthLimits | None
+
+    @property
+    def needs(self) -> set[str]:
+        """The outputs of the engine that the maps are made of."""
+        needs = {output for topic in self.wanted for output in topic.needs}
+        return needs.union(self.limits.needs if self.limits else ())
 
 
 class Pipeline:
-    """Makes and publishes the maps of one camera's images, in the worker thread.
+    """Makes and publishes the maps of all cameras' images, in the worker thread.
 
     Args:
         engine: Runs the network.
-        camera: Where the images come from.
-        publishers: The topics that the network can serve.
         parameter: Gives the present value of a parameter that may change at any time.
-        statistics: Counts what happens to the frames.
         logger: The node's.
-
-    Attributes:
-        depth_scale: What depth is multiplied by: the camera's focal length over the
-            checkpoint's, both at network size; 1 where one of them is not known.
-        info_problem: Why the camera's focal length is not known; empty where it is.
+        health: Told of every run of the engine.
     """
 
     def __init__(
         self,
         engine: Engine,
-        camera: CameraInput,
-        publishers: dict[MapTopic, Publisher],
         parameter: Callable[[str], Any],
-        statistics: FrameStatistics,
         logger: RcutilsLogger,
+        health: EngineHealth,
     ) -> None:
-        self.depth_scale = 1.0
-        self.info_problem = ''
         self._engine = engine
-        self._camera = camera
-        self._publishers = publishers
         self._parameter = parameter
-        self._statistics = statistics
         self._logger = logger
-        self._info_patience_s = _INFO_PATIENCE_S
+        self._health = health
+        self._geometries = GeometrySource(engine, parameter, logger)
 
-    def subscribers(self) -> dict[MapTopic, int]:
-        """The topics that somebody subscribes to now, with the number of subscribers."""
-        counts = {
-            topic: publisher.get_subscription_count()
-            for topic, publisher in self._publishers.items()
-        }
-        return {topic: count for topic, count in counts.items() if count > 0}
+    def process(self, frames: Sequence[Frame]) -> None:
+        """Publish what is subscribed to of frames; what goes wrong is counted and logged."""
+        jobs = [job for frame in frames if (job := self._open(frame))]
+        for batch in _batches(jobs):
+            for job, prediction in zip(batch, self._try_to_predict(batch)):
+                self._finish(job, prediction)
 
-    def process(self, frame: Frame) -> None:
-        """Publish what is subscribed to of a frame; what goes wrong is counted and logged."""
-        wanted = list(self.subscribers())
-        if not wanted:
-            self._statistics.skip()
-            return
+    def _try_to_predict(self, batch: Sequence[_Job]) -> Iterable[Prediction]:
+        """As `_predict`; nothing, with the reason counted, if the engine fails."""
         try:
-            self._publish(self._run(frame.message, wanted), wanted)
-        except ImageError as error:
-            self._refuse(str(error))
+            predictions = self._predict(batch)
         except Exception as error:  # whatever a runtime raises, the next frame may be fine
-            self._fail(f'{type(error).__name__}: {error}')
+            reason = _reason(error)
         else:
-            self._statistics.process(time.monotonic() - frame.arrival_s)
+            self._health.succeed()
+            return predictions
+        # Not before the error is gone, which holds on to what was computed.
+        with contextlib.suppress(Exception):  # a runtime that is broken for good fails at this too
+            self._engine.release_memory()
+        for job in batch:
+            self._fail(job.frame.camera, reason)
+        self._health.fail(reason)
+        return ()
 
-    def _run(self, message: Image | CompressedImage, wanted: list[MapTopic]) -> FrameMaps:
-        image = to_rgb(message)
-        image_size = image.shape[:2]
-        network_size = self._engine.network_size or image_size
-        size = image_size if self._parameter('output_size') == 'camera' else network_size
-        info = None
-        if any(topic.task == 'depth' for topic in wanted):
-            info = self._calibrate(image_size, network_size)
-        needs = {output for topic in wanted for output in topic.needs}
-        prediction = self._engine.predict(image, tuple(needs), size)
+    def _open(self, frame: Frame) -> _Job | None:
+        """What there is to do about a frame; None, with the reason counted, if nothing."""
+        wanted = list(frame.camera.subscribers())
+        if not wanted:
+            frame.camera.statistics.skip()
+            return None
+        try:
+            return self._make_job(frame, wanted)
+        except ImageError as error:
+            self._refuse(frame.camera, str(error))
+        except Exception as error:  # such as MemoryError: the next frame may be fine
+            self._fail(frame.camera, _reason(error))
+        return None
+
+    def _make_job(self, frame: Frame, wanted: list[MapTopic]) -> _Job:
+        image = to_rgb(frame.message)
+        is_metric = any(topic.task == 'depth' for topic in wanted)
+        geometry = self._geometries.geometry(frame, image.shape[:2], is_metric)
+        image = geometry.rectified(image)
+        picture = geometry.framing.picture(image)
+        limits = self._depth_limits(frame.camera, wanted)
+        return _Job(frame, wanted, image, picture, geometry, limits)
+
+    def _predict(self, batch: Sequence[_Job]) -> Iterable[Prediction]:
+        """The network's maps of pictures of one size."""
+        pictures = [job.picture for job in batch]
+        needs: set[str] = set()
+        for job in batch:
+            needs |= job.needs
+            needs |= job.frame.camera.watch.needs({topic.task for topic in job.wanted})
+        stacked = pictures[0][None] if len(pictures) == 1 else np.stack(pictures)
+        predicted = self._engine.predict(stacked, tuple(needs), batch[0].geometry.predicted_size)
+        return [predicted[index] for index in range(len(batch))]
+
+    def _finish(self, job: _Job, prediction: Prediction) -> None:
+        """Publish a frame's maps."""
+        frame = job.frame
+        try:
+            prediction = job.geometry.maps(prediction)
+            self._publish(job, self._maps(job, prediction))
+            # After the maps: whoever waits for them need not wait for this.
+            frame.camera.watch.update(stamp_s(frame.message.header), prediction)
+        except Exception as error:  # as above
+            self._fail(frame.camera, _reason(error))
+        else:
+            frame.camera.statistics.process(time.monotonic() - frame.arrival_s)
+
+    def _maps(self, job: _Job, prediction: Prediction) -> FrameMaps:
+        camera, geometry = job.frame.camera, job.geometry
         return FrameMaps(
-            header=message.header,
-            image=image,
-            size=size,
+            header=job.frame.message.header,
+            image=geometry.shown(job.image),
+            size=geometry.map_size,
             prediction=calibrate_depth(
-                prediction, self._engine.info.depth_range_m, self.depth_scale
+                prediction, self._engine.info.depth_range_m, camera.depth_scale
             ),
-            camera_info=info and rescale(info, image_size, size),
+            camera_info=geometry.camera_info,
             palette=self._engine.info.palette,
             overlay_opacity=self._parameter('overlay_opacity'),
+            depth_limits=job.limits,
         )
 
-    def _publish(self, maps: FrameMaps, wanted: list[MapTopic]) -> None:
-        for topic in wanted:
+    def _depth_limits(self, camera: Camera, wanted: list[MapTopic]) -> DepthLimits | None:
+        """The limits of the moment for the camera's depth scale; says once if there are none."""
+        if not any(topic.is_limited for topic in wanted):
+            return None
+        try:
+            limits = depth_limits(self._parameter, self._engine.info, camera.depth_scale)
+        except DepthLimitError as error:
+            if str(error) != camera.limits_problem:
+                self._logger.warning(f'no reliable depth and no points are published: {error}')
+            camera.limits_problem = str(error)
+            return None
+        camera.limits_problem = ''
+        return limits
+
+    def _publish(self, job: _Job, maps: FrameMaps) -> None:
+        for topic in job.wanted:
             message = topic.make(maps)
             if message is not None:
-                self._publishers[topic].publish(message)
+                job.frame.camera.publishers[topic].publish(message)
 
-    def _calibrate(
-        self, image_size: tuple[int, int], network_size: tuple[int, int]
-    ) -> CameraInfo | None:
-        """Take over the camera's focal length; returns its CameraInfo, None if it has none."""
-        info = self._camera.info(self._info_patience_s)
-        self._info_patience_s = 0.0
-        calibrated_px = self._engine.info.focal_length_px
-        try:
-            if info is None:
-                raise CameraInfoError('none has arrived: publish it')
-            self.depth_scale = depth_scale(info, image_size, network_size, calibrated_px)
-        except CameraInfoError as error:
-            self.depth_scale = 1.0
-            self._report_info_problem(str(error), image_size, network_size)
-            return None
-        self.info_problem = ''
-        return info
-
-    def _report_info_problem(
-        self, reason: str, image_size: tuple[int, int], network_size: tuple[int, int]
-    ) -> None:
-        """Say, once for every reason, what focal length the depth now rests on."""
-        problem = f"no CameraInfo for the depth on '{self._camera.info_topic}': {reason}"
-        calibrated_px = self._engine.info.focal_length_px
-        if calibrated_px:
-            assumed_px = calibrated_px * np.sqrt(np.prod(image_size) / np.prod(network_size))
-            problem += (
-                f'; the depth assumes a focal length of {assumed_px:.1f} px at '
-                f'{image_size[1]}x{image_size[0]} pixels'
-            )
-        if problem != self.info_problem:
-            self._logger.warning(problem)
-        self.info_problem = problem
-
-    def _refuse(self, reason: str) -> None:
-        count = self._statistics.refuse(reason)
+    def _refuse(self, camera: Camera, reason: str) -> None:
+        count = camera.statistics.refuse(reason)
         self._logger.error(
-            f"cannot use an image on '{self._camera.image_topic}': {reason} ({count} so far)",
+            f"cannot use an image on '{camera.input.image_topic}': {reason} ({count} so far)",
             throttle_duration_sec=_THROTTLE_S,
         )
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, camera: Camera, reason: str) -> None:
         if not rclpy.ok():  # nothing can be published while the process shuts down
             return
-        count = self._statistics.fail(reason)
+        count = camera.statistics.fail(reason)
         self._logger.error(
-            f"cannot process an image on '{self._camera.image_topic}': {reason} ({count} so far)",
+            f"cannot process an image on '{camera.input.image_topic}': {reason} ({count} so far)",
             throttle_duration_sec=_THROTTLE_S,
         )
+
+
+def _reason(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'
+
+
+def _batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
+    """The jobs by the sizes of what goes into the engine and comes out, one of each in a batch."""
+    by_sizes: dict[tuple, list[_Job]] = {}
+    for job in jobs:
+        sizes = (job.picture.shape, job.geometry.predicted_size)
+        by_sizes.setdefault(sizes, []).append(job)
+    yield from by_sizes.values()

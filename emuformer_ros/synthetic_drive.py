@@ -16,8 +16,9 @@ import numpy as np
 from rich.progress import Progress
 
 from emu_model import scenes
-from emuformer_ros.bag_writing import McapBag, write_bag
-from emuformer_ros.bags import typestore
+from emuformer_ros.arguments import count, image_size, positive
+from emuformer_ros.bags.reading import typestore
+from emuformer_ros.bags.writing import McapBag, write_bag
 
 IMAGE_TOPIC = '/camera/image_raw'
 CAMERA_INFO_TOPIC = '/camera/camera_info'
@@ -157,10 +158,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('output', type=Path, help='folder to write, or a file ending in .mcap')
     parser.add_argument('--kind', choices=('street', 'indoor'), default=default.kind)
-    parser.add_argument('--frames', type=_positive_int, default=default.frames)
-    parser.add_argument('--rate', type=_positive_float, default=default.rate_hz, metavar='HZ')
+    parser.add_argument('--frames', type=count, default=default.frames)
+    parser.add_argument('--rate', type=positive, default=default.rate_hz, metavar='HZ')
     parser.add_argument(
-        '--size', type=_size, default=(default.height, default.width), metavar='HxW',
+        '--size', type=image_size, default=(default.height, default.width), metavar='HxW',
         help='height and width in pixels',
     )  # fmt: skip
     parser.add_argument('--seed', type=int, default=default.seed, help='which scene')
@@ -175,29 +176,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not positive: give 1 or more')
-    return value
-
-
-def _positive_float(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a rate: give a positive number')
-    return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition('x')
-    if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 16):
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not a size: give HEIGHTxWIDTH, such as 240x320, 16 pixels or more each"
-        )
-    return int(height), int(width)
 
 
 if __name__ == '__main__':

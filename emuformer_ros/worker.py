@@ -3,29 +3,33 @@
 import threading
 from collections.abc import Callable
 
-from emuformer_ros.mailbox import Item, Mailbox
+from emuformer_ros.camera.mailbox import Item, Mailbox
 
 
 class Worker:
-    """Gives the latest item of a mailbox to a function, over and over, in a thread of its own.
+    """Gives what waits in a mailbox to a function, over and over, in a thread of its own.
 
     Args:
         mailbox: Where items come in; opened here, closed by `stop`.
-        process: What to do with an item; it handles its own errors.
+        process: What to do with the items that wait; it handles its own errors.
+        most: How many items it gets at once at most.
     """
 
-    def __init__(self, mailbox: Mailbox[Item], process: Callable[[Item], None]) -> None:
+    def __init__(
+        self, mailbox: Mailbox[Item], process: Callable[[list[Item]], None], most: int = 1
+    ) -> None:
         self._mailbox = mailbox
         self._process = process
+        self._most = most
         self._thread = threading.Thread(target=self._run, name='perception worker', daemon=True)
         mailbox.open()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; an item that is being processed is finished first."""
+        """End the thread; what is being processed is finished first."""
         self._mailbox.close()
         self._thread.join()
 
     def _run(self) -> None:
-        while (item := self._mailbox.take()) is not None:
-            self._process(item)
+        while items := self._mailbox.take(self._most):
+            self._process(items)

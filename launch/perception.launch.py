@@ -2,19 +2,18 @@
 
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
-from lifecycle_msgs.msg import Transition
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.parameters import PARAMETERS
 from emuformer_ros.share import share_file
+
+IMAGE = '/camera/image_raw'
+RESPAWN_DELAY_S = 2.0
 
 PARAMETER_ARGUMENTS = (
     'checkpoint',
@@ -24,10 +23,21 @@ PARAMETER_ARGUMENTS = (
     'image_transport',
     'reliability',
     'output_size',
+    'resize_mode',
+    'rectify',
 )
 """Parameters of the node that are arguments too; left empty, params_file decides."""
 
-RVIZ_TOPICS = ('semantic/overlay', 'semantic/uncertainty', 'depth/image', 'depth/uncertainty')
+RVIZ_TOPICS = (
+    'semantic/overlay',
+    'semantic/uncertainty',
+    'semantic/confidence',
+    'depth/image',
+    'depth/uncertainty',
+    'depth/reliable',
+    'instance/image',
+    'points',
+)
 """The node's topics in perception.rviz, which has them under the node's default name."""
 
 
@@ -35,12 +45,22 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'image', default_value='/camera/image_raw', description="The camera's image topic."
+                'cameras',
+                default_value='',
+                description='Names of the cameras, such as front,left,right; empty: as '
+                'params_file has it.',
+            ),
+            DeclareLaunchArgument(
+                'image',
+                default_value=IMAGE,
+                description="The camera's image topic. With cameras: what {camera} stands for "
+                'their names in, such as /{camera}/image_raw; <camera>/image by default.',
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='',
-                description="The camera's CameraInfo topic; empty for the one beside the image.",
+                description="The camera's CameraInfo topic, with {camera} as for the image; empty "
+                'for the one beside the image.',
             ),
             DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of the node.'
@@ -64,6 +84,17 @@ def generate_launch_description() -> LaunchDescription:
                 description="Take the time from /clock: 'true' or 'false'.",
             ),
             DeclareLaunchArgument(
+                'autostart',
+                default_value='true',
+                description="Bring the node to active whenever it starts: 'true'; 'false' where a "
+                'lifecycle manager does.',
+            ),
+            DeclareLaunchArgument(
+                'respawn',
+                default_value='true',
+                description="Start the node again when it ends: 'true' or 'false'.",
+            ),
+            DeclareLaunchArgument(
                 'rviz', default_value='false', description="Show the maps in RViz: 'true'."
             ),
             OpaqueFunction(function=start_node),
@@ -73,61 +104,93 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_node(context: LaunchContext) -> list[Action]:
-    """The node, with the Fast DDS profile, configured and activated whenever it starts."""
+    """The node, with the Fast DDS profile.
+
+    It configures and activates itself: a request by the launch system can get lost when the node
+    has been killed and started again.
+    """
     overrides = {
-        name: value
+        name: ParameterValue(LaunchConfiguration(name), value_type=type(PARAMETERS[name].default))
         for name in PARAMETER_ARGUMENTS
-        if (value := context.launch_configurations[name])
+        if context.launch_configurations[name]
     }
-    remappings = [('image', LaunchConfiguration('image'))]
-    if context.launch_configurations['camera_info']:
-        remappings.append(('camera_info', LaunchConfiguration('camera_info')))
-    node = LifecycleNode(
-        package='emuformer_ros',
-        executable='perception_node',
-        name='perception',
-        namespace=LaunchConfiguration('namespace'),
-        parameters=[
-            LaunchConfiguration('params_file'),
-            # The events below configure and activate the node.
-            {'use_sim_time': LaunchConfiguration('use_sim_time'), 'autostart': False, **overrides},
-        ],
-        remappings=remappings,
-        additional_env=profile_environment(),
-        output='screen',
-    )
+    if cameras := camera_names(context):
+        overrides['cameras'] = cameras
     return [
-        RegisterEventHandler(
-            OnProcessStart(
-                target_action=node, on_start=[change_state(node, Transition.TRANSITION_CONFIGURE)]
-            )
-        ),
-        RegisterEventHandler(
-            OnStateTransition(
-                target_lifecycle_node=node,
-                start_state='configuring',
-                goal_state='inactive',
-                entities=[change_state(node, Transition.TRANSITION_ACTIVATE)],
-            )
-        ),
-        node,
+        Node(
+            package='emuformer_ros',
+            executable='perception_node',
+            name='perception',
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[
+                LaunchConfiguration('params_file'),
+                {
+                    'use_sim_time': LaunchConfiguration('use_sim_time'),
+                    'autostart': LaunchConfiguration('autostart'),
+                    **overrides,
+                },
+            ],
+            remappings=camera_remappings(context),
+            additional_env=profile_environment(),
+            respawn=context.launch_configurations['respawn'].lower() == 'true',
+            respawn_delay=RESPAWN_DELAY_S,
+            output='screen',
+        )
     ]
 
 
-def change_state(node: LifecycleNode, transition: int) -> EmitEvent:
-    return EmitEvent(
-        event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
-    )
+def camera_names(context: LaunchContext) -> list[str]:
+    """The names that the argument lists, however it is written; none where it is empty."""
+    return [
+        name.strip(' \'"')
+        for name in context.launch_configurations['cameras'].strip('[] ').split(',')
+        if name.strip()
+    ]
+
+
+def camera_remappings(context: LaunchContext) -> list[tuple[str, str]]:
+    """The node's remappings to the topics of its camera, or of each of its cameras."""
+    cameras = camera_names(context)
+    topics = {
+        name: context.launch_configurations[name]
+        for name in ('image', 'camera_info')
+        if context.launch_configurations[name]
+    }
+    if not cameras:
+        return list(topics.items())
+    if topics['image'] == IMAGE:
+        del topics['image']
+    for name, topic in topics.items():
+        if '{camera}' not in topic:
+            raise ValueError(
+                f"{name} is '{topic}' and the cameras are {', '.join(cameras)}: write {{camera}} "
+                'where their names belong'
+            )
+    return [
+        (f'{camera}/{name}', topic.replace('{camera}', camera))
+        for camera in cameras
+        for name, topic in topics.items()
+    ]
+
+
+def absolute(*parts: str) -> str:
+    """A ROS name of its parts, of which some may be empty."""
+    return ''.join(f'/{part}' for part in parts if part)
 
 
 def start_rviz(context: LaunchContext) -> list[Action]:
-    """RViz on the packaged configuration, which has the default topics, with the actual ones."""
+    """RViz on the packaged configuration, which has the default topics, with the actual ones.
+
+    Of several cameras it shows the first.
+    """
     namespace = context.launch_configurations['namespace'].strip('/')
-    remappings = [('/camera/image_raw', LaunchConfiguration('image'))]
-    if namespace:
-        remappings += [
-            (f'/perception/{topic}', f'/{namespace}/perception/{topic}') for topic in RVIZ_TOPICS
-        ]
+    first = camera_names(context)[:1]
+    name = '/'.join([*first, 'image'])
+    image = dict(camera_remappings(context)).get(name, absolute(namespace, name))
+    remappings = [(IMAGE, image)]
+    node = absolute(namespace, 'perception', *first)
+    if node != '/perception':
+        remappings += [(f'/perception/{topic}', f'{node}/{topic}') for topic in RVIZ_TOPICS]
     return [
         Node(
             package='rviz2',

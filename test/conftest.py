@@ -28,14 +28,15 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     from emu_model import checkpoint, networks
     from emu_model.labels import numbered
+    from emu_model.tasks import NETWORKS
 
     directory = tmp_path_factory.mktemp('checkpoints')
     labels = numbered(7)
     paths = {}
-    for name in ('SegFormer', 'DepthFormer', 'SegDepthFormer'):
+    for name in ('SegFormer', 'DepthFormer', 'SegDepthFormer', 'SegInstanceFormer'):
         torch.manual_seed(0)
         classes = {} if name == 'DepthFormer' else {'num_classes': len(labels)}
-        network = getattr(networks, name)('mit_b0', **classes)
+        network = networks.Network(NETWORKS[name], 'mit_b0', **classes)
         if 'depth' in network.heads:
             # Depths on both sides of zero and of the range's end, so that every rule is met.
             with torch.no_grad():
@@ -51,6 +52,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             input_size=(64, 96),
             focal_length_px=80.0,
             depth_range_m=(1.0, 8.0),
+            things=tuple(range(len(labels))) if 'instance' in network.heads else (),
         )
         paths[name] = directory / f'{name}.safetensors'
         checkpoint.save(network, info, paths[name])

@@ -101,6 +101,19 @@ def test_colcon_installs_all_code_and_data(checkout, installed):
     assert {name for name in wanted if not (site_packages / name).is_file()} == set()
 
 
+def test_recordings_are_evaluated_by_the_installed_executable(installed, tmp_path):
+    """What `ros2 run emuformer_ros evaluate_bag` starts, without a sourced ROS 2."""
+    program = installed / 'lib' / 'emuformer_ros' / 'evaluate_bag'
+    command = 'source "$1/local_setup.bash" && exec "$2" "$3" absent --output results'
+    done = subprocess.run(
+        ['bash', '-c', command, 'bash', installed.parent, sys.executable, program],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "no recording at 'absent'" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
 def test_sourced_workspace_provides_the_package(installed, tmp_path):
     """The executables' entry points resolve, out of the install tree alone."""
     script = f"""

@@ -52,8 +52,9 @@ WITHOUT_TORCH = [
     'emu_model.prediction',
     'emu_model.scenes',
     'emu_model.tasks',
-    'emuformer_ros.bags',
+    'emuformer_ros.bags.reading',
     'emuformer_ros.demo',
+    'emuformer_ros.evaluate_bag',
     'emuformer_ros.perception_node',
     'emuformer_ros.synthetic_drive',
 ]

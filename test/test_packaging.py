@@ -26,7 +26,7 @@ DISTRIBUTION = {
 }
 
 # What a robot has and PyPI has not; the code goes without.
-NOT_ON_PYPI = {'cv_bridge', 'launch', 'launch_ros', 'ros2launch'}
+NOT_ON_PYPI = {'cv_bridge', 'launch', 'launch_ros', 'ros2launch', 'rosbag2', 'vision_msgs'}
 
 NOT_LOCKED = {'ros-kilted'}  # the lock has Jazzy's wheels, which exclude Kilted's
 
@@ -94,7 +94,7 @@ def test_every_package_with_code_is_installed(metadata):
 @pytest.mark.parametrize(
     ('folder', 'extras'),
     [
-        ('emu_model', ['torch', 'openvino', 'onnx']),
+        ('emu_model', ['torch', 'openvino', 'onnx', 'optics']),
         ('emuformer_ros', ['ray']),
         ('launch', []),
         ('train', ['train']),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from emu_model.checkpoint import CheckpointInfo
 from emuformer_ros.bag_evaluation.frame_table import Row
-from emuformer_ros.uncertainty_alarm import (
+from emuformer_ros.health.uncertainty_alarm import (
     HOLD_S,
     AlarmState,
     UncertaintyAlarms,

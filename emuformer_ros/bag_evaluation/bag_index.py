@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from emuformer_ros.bag_cameras import CAMERA_INFO, camera_info_sibling, find_camera_info_topic
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.topics import Topics
-from emuformer_ros.bags import Bag, BagError, BagMessage, header_stamp_ns, with_header_stamp
+from emuformer_ros.bags.cameras import CAMERA_INFO, camera_info_sibling, find_camera_info_topic
+from emuformer_ros.bags.reading import (
+    Bag,
+    BagError,
+    BagMessage,
+    header_stamp_ns,
+    with_header_stamp,
+)
 
 MessageKey = tuple[int, int]
 """A message of a topic: when it was recorded, and how many of that time were before it."""
@@ -94,7 +100,8 @@ def index_bag(
     except BagError as error:
         if not seen[topics.image].times:
             raise
-        damage = str(error)
+        read, recorded = len(seen[topics.image].times), bag.topics[topics.image].count
+        damage = f"{read} of {recorded} images on '{topics.image}' can be read: {error}"
     return _Matcher(topics, options, seen, infos, damage).index()
 
 

@@ -131,6 +131,10 @@ class Comparison:
         found.append(_change('speed', 'inference, ms', before, now, False))
         return [change for change in found if (change.before, change.now) != (None, None)]
 
+    def common_frames(self, rows: Sequence[Row]) -> int:
+        """How many of these frames the other evaluation has too."""
+        return len(set(_keys(rows)) & set(_keys(self.rows)))
+
     def matched(self, rows: Sequence[Row], name: str) -> np.ndarray:
         """A column of the other evaluation in the order of these rows; NaN where it has none."""
         values = dict(zip(_keys(self.rows), column(self.rows, name)))

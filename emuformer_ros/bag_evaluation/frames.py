@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from emuformer_ros.bag_cameras import CAMERA_INFO
 from emuformer_ros.bag_evaluation.bag_index import FrameEntry, MessageKey
 from emuformer_ros.bag_evaluation.topics import Topics
-from emuformer_ros.bags import Bag, BagError, BagMessage, decode, typestore
-from emuformer_ros.image_conversion import ImageError, to_rgb
+from emuformer_ros.bags.cameras import CAMERA_INFO
+from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode, typestore
+from emuformer_ros.camera.image_conversion import ImageError, to_rgb
 
 
 @dataclass(frozen=True)

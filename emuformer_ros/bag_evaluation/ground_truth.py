@@ -1,103 +1,82 @@
-"""Measured depth and labelled classes as arrays, at the size of the maps."""
+"""What there is to compare a frame with: measured depth and labelled classes."""
 
-import sys
+import dataclasses
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from emuformer_ros.bag_cameras import COMPRESSED_IMAGE
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.labels import UNLABELLED
 from emuformer_ros.bag_evaluation import EvaluationError
-from emuformer_ros.bags import BagMessage, decode
-
-DEPTH_ENCODINGS = ('16UC1', '32FC1', 'mono16')
-LABEL_ENCODINGS = ('mono8', '8UC1')
-
-_DTYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4', 'mono8': 'u1', '8UC1': 'u1'}
-_MILLIMETRE = np.float32(1e-3)
+from emuformer_ros.bag_evaluation.perception import PerceivedFrame
+from emuformer_ros.bag_evaluation.truth_images import labelled_classes, measured_depth
 
 
-def measured_depth(message: BagMessage, size: tuple[int, int], max_depth_m: float) -> np.ndarray:
-    """Depth in metres, 0 where there is no measurement.
+@dataclass(frozen=True)
+class GroundTruth:
+    """What there is to compare a frame with.
+
+    Attributes:
+        classes: Labelled class ids, uint8 (H, W), 255 for unlabelled; None for none.
+        depth: Measured depth in metres, float32 (H, W), 0 for no measurement; None for none.
+        problems: Why some of it cannot be used, as sentences.
+    """
+
+    classes: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    problems: tuple[str, ...] = ()
+
+    def resized(self, size: tuple[int, int]) -> 'GroundTruth':
+        """The same at another (height, width); the nearest pixel is taken."""
+        return dataclasses.replace(
+            self,
+            **{
+                name: cv2.resize(values, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+                for name in ('classes', 'depth')
+                if (values := getattr(self, name)) is not None
+            },
+        )
+
+
+def read_ground_truth(
+    perceived: PerceivedFrame, info: CheckpointInfo, max_depth_m: float | None
+) -> GroundTruth:
+    """Labels and measured depth of a frame, those of the network's tasks that can be used.
 
     Args:
-        message: An Image of 16UC1 or mono16 (millimetres) or 32FC1 (metres), as REP 118 has it; or
-            a CompressedImage that is a PNG of 16 bits.
-        size: (height, width) of the maps; the nearest pixel is taken.
-        max_depth_m: Depth beyond it is no measurement.
-
-    Returns:
-        float32 (*size,).
-
-    Raises:
-        EvaluationError: If it is no such image, or of another shape than the maps.
+        perceived: The frame.
+        info: Of the checkpoint.
+        max_depth_m: Measured depth beyond it does not count; None for the end of the range that
+            the checkpoint was trained on, for this camera.
     """
-    values = _pixels(message, DEPTH_ENCODINGS)
-    depth = values.astype(np.float32)
-    if values.dtype.kind == 'u':
-        depth *= _MILLIMETRE
-    known = np.isfinite(depth) & (depth > 0) & (depth <= max_depth_m)
-    return _resized(np.where(known, depth, np.float32(0)), size, message.topic)
+    frame, size = perceived.frame, perceived.size
+    classes = depth = None
+    problems = []
+    try:
+        if frame.labels is not None and 'semantic' in info.tasks:
+            classes = _known_classes(labelled_classes(frame.labels, size), len(info.class_names))
+    except EvaluationError as error:
+        problems.append(f'labels not usable: {error}')
+    try:
+        if frame.depth is not None and 'depth' in info.tasks:
+            depth = measured_depth(frame.depth, size, max_depth_m or _farthest_m(perceived, info))
+    except EvaluationError as error:
+        problems.append(f'depth not usable: {error}')
+    return GroundTruth(classes, depth, tuple(problems))
 
 
-def labelled_classes(message: BagMessage, size: tuple[int, int]) -> np.ndarray:
-    """Class ids, 255 where unlabelled.
-
-    Args:
-        message: An Image of mono8 or 8UC1; or a CompressedImage that is a PNG of 8 bits.
-        size: (height, width) of the maps; the nearest pixel is taken.
-
-    Returns:
-        uint8 (*size,).
-
-    Raises:
-        EvaluationError: If it is no such image, or of another shape than the maps.
-    """
-    return _resized(_pixels(message, LABEL_ENCODINGS), size, message.topic)
-
-
-def _pixels(message: BagMessage, encodings: tuple[str, ...]) -> np.ndarray:
-    image = decode(message)
-    if message.msgtype == COMPRESSED_IMAGE:
-        return _decompressed(image, message.topic, encodings)
-    if image.encoding not in encodings:
+def _known_classes(classes: np.ndarray, count: int) -> np.ndarray:
+    strange = np.unique(classes[(classes >= count) & (classes != UNLABELLED)])
+    if strange.size:
         raise EvaluationError(
-            f"'{message.topic}' has the encoding '{image.encoding}', expected "
-            f'{" or ".join(encodings)}: choose another topic'
+            f'label {strange[0]} is not among the {count} classes of the checkpoint: map the '
+            f'labels to its ids, and what has none to {UNLABELLED}'
         )
-    order = '>' if image.is_bigendian else '<'
-    dtype = np.dtype(order + _DTYPES[image.encoding])
-    needed = image.step * image.height
-    if image.step < image.width * dtype.itemsize or len(image.data) < needed or not needed:
-        raise EvaluationError(
-            f"an image of {image.width}x{image.height} {image.encoding} on '{message.topic}' has "
-            f'{len(image.data)} bytes in rows of {image.step}: leave this topic out'
-        )
-    rows = np.frombuffer(image.data, np.uint8, needed).reshape(image.height, image.step)
-    values = np.ascontiguousarray(rows[:, : image.width * dtype.itemsize]).view(dtype)
-    native = values.dtype.newbyteorder('=')
-    return (
-        values if order == ('<' if sys.byteorder == 'little' else '>') else values.astype(native)
-    )
+    return classes
 
 
-def _decompressed(image, topic: str, encodings: tuple[str, ...]) -> np.ndarray:
-    values = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
-    wanted = np.uint16 if '16UC1' in encodings else np.uint8
-    if values is None or values.ndim != 2 or values.dtype != wanted:
-        raise EvaluationError(
-            f"'{topic}' has images of format '{image.format}' that are no PNG of one channel with "
-            f'{8 * np.dtype(wanted).itemsize} bits: record the raw images'
-        )
-    return values
-
-
-def _resized(values: np.ndarray, size: tuple[int, int], topic: str) -> np.ndarray:
-    height, width = values.shape
-    if values.shape == tuple(size):
-        return values
-    if abs(height * size[1] - width * size[0]) > max(height, width, *size):
-        raise EvaluationError(
-            f"'{topic}' is {width}x{height} and the maps are {size[1]}x{size[0]}: register it to "
-            'the camera image first'
-        )
-    return cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+def _farthest_m(perceived: PerceivedFrame, info: CheckpointInfo) -> float:
+    if info.depth_range_m is None:
+        return np.inf
+    return info.depth_range_m[1] * perceived.camera.depth_scale

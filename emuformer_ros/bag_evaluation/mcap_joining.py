@@ -4,7 +4,6 @@ The chunks are copied as they are and a new summary is written, as https://mcap.
 """
 
 import dataclasses
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from mcap.data_stream import RecordBuilder
 from mcap.reader import make_reader
 from mcap.records import ChunkIndex, DataEnd, Footer, Header, Statistics
 from mcap.summary import Summary
+
+from emu_model.files import written_aside
 
 _MAGIC = b'\x89MCAP0\r\n'
 
@@ -30,13 +31,8 @@ def join_mcap(parts: Sequence[Path], target: Path) -> None:
         ValueError: If the topics of two parts differ.
         OSError: If it cannot be written; the parts are left as they are.
     """
-    partial = target.with_name(f'.{target.name}.{os.getpid()}.partial')
-    try:
-        with partial.open('wb') as output:
-            _join(parts, output)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_aside(target) as partial, partial.open('wb') as output:
+        _join(parts, output)
 
 
 def _join(parts: Sequence[Path], output: BinaryIO) -> None:

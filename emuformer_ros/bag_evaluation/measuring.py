@@ -3,7 +3,6 @@
 import importlib.util
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,10 +11,10 @@ from emu_model.checkpoint import CheckpointInfo
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.depth_by import DepthErrorsBy
 from emuformer_ros.bag_evaluation.frame_table import Row, frame_row, truth_columns
-from emuformer_ros.bag_evaluation.ground_truth import labelled_classes, measured_depth
+from emuformer_ros.bag_evaluation.ground_truth import read_ground_truth
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.perception import PerceivedFrame
-from emuformer_ros.outputs import FrameMaps
+from emuformer_ros.maps.outputs import FrameMaps
 
 THUMBNAIL = (6, 8)
 """(height, width) of the tiny picture of each frame that tells whether frames look alike."""
@@ -76,13 +75,16 @@ class Measuring:
         row = frame_row(bag, perceived, metric, None if depth is None else np.isfinite(depth))
         if perceived.camera.problem:
             self._part.problems[perceived.camera.problem] += 1
-        classes, target = self._truth(perceived)
-        if classes is not None or target is not None:
-            figures = self._scores.add(metric, classes=classes, depth=target)
+        truth = read_ground_truth(perceived, self._info, self._max_depth_m)
+        self._part.problems.update(truth.problems)
+        self._part.frames_with_labels += truth.classes is not None
+        self._part.frames_with_depth += truth.depth is not None
+        if truth.classes is not None or truth.depth is not None:
+            figures = self._scores.add(metric, classes=truth.classes, depth=truth.depth)
             row |= truth_columns(figures)
-        if target is not None:
-            shown = metric.classes if classes is None else classes
-            self._depth_by.add(metric.depth, target, metric.depth_variance, shown)
+        if truth.depth is not None:
+            shown = metric.classes if truth.classes is None else truth.classes
+            self._depth_by.add(metric.depth, truth.depth, metric.depth_variance, shown)
         self._part.rows.append(row)
         height, width = THUMBNAIL
         self._thumbnails.append(
@@ -104,40 +106,6 @@ class Measuring:
             self._depth_by.reset()
         self._part, self._thumbnails = Measured(), []
         return part
-
-    def _truth(self, perceived: PerceivedFrame) -> tuple[Any, Any]:
-        """Labels and measured depth of a frame; None where it has none that can be used."""
-        classes = target = None
-        frame = perceived.frame
-        try:
-            if frame.labels is not None and 'semantic' in self._info.tasks:
-                classes = self._checked(labelled_classes(frame.labels, perceived.size))
-                self._part.frames_with_labels += 1
-        except EvaluationError as error:
-            self._part.problems[f'labels not usable: {error}'] += 1
-        try:
-            if frame.depth is not None and 'depth' in self._info.tasks:
-                farthest_m = self._max_depth_m or self._farthest_m(perceived)
-                target = measured_depth(frame.depth, perceived.size, farthest_m)
-                self._part.frames_with_depth += 1
-        except EvaluationError as error:
-            self._part.problems[f'depth not usable: {error}'] += 1
-        return classes, target
-
-    def _checked(self, classes: np.ndarray) -> np.ndarray:
-        count = len(self._info.class_names)
-        strange = np.unique(classes[(classes >= count) & (classes != 255)])
-        if strange.size:
-            raise EvaluationError(
-                f'label {strange[0]} is not among the {count} classes of the checkpoint: map the '
-                'labels to its ids, and what has none to 255'
-            )
-        return classes
-
-    def _farthest_m(self, perceived: PerceivedFrame) -> float:
-        if self._info.depth_range_m is None:
-            return np.inf
-        return self._info.depth_range_m[1] * perceived.camera.depth_scale
 
 
 def frame_scores(info: CheckpointInfo):

@@ -7,15 +7,14 @@ Ray, so that only the machine that was asked writes files.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emu_model.files import written_aside
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.job import Job
 from emuformer_ros.bag_evaluation.measuring import Measured
 from emuformer_ros.bag_evaluation.options import Options
-from emuformer_ros.bag_evaluation.part_store import write_aside
 from emuformer_ros.bag_evaluation.perception import Perception
 from emuformer_ros.bag_evaluation.plan import BagPlan, Part
 from emuformer_ros.bag_evaluation.running import evaluate_parts
@@ -53,7 +52,8 @@ def evaluate_on_ray(
     try:
         for part, measured, maps in _spread(ray, workers, job, parts):
             if maps is not None:
-                write_aside(job.store.maps_path(part.number), partial(_write, maps))
+                with written_aside(job.store.maps_path(part.number)) as partial:
+                    partial.write_bytes(maps)
             on_frames(part.count)
             yield part, measured
     finally:
@@ -80,10 +80,6 @@ def _spread(
         if (following := next(waiting, None)) is not None:
             running[engine.evaluate.remote(following)] = (engine, following)
         yield (part, *ray.get(done))
-
-
-def _write(data: bytes, path: Path) -> None:
-    path.write_bytes(data)
 
 
 class RayWorker:

@@ -1,12 +1,12 @@
 """What is to be evaluated, and how; and whether that is still what was begun."""
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emu_model.checkpoint import BUNDLED, ensemble_members
+from emu_model.engines.artefacts import file_digest
 
 NO_TOPIC = 'none'
 """Given as a topic of ground truth: do not look for one."""
@@ -69,13 +69,7 @@ class Options:
 
 def checkpoint_digest(checkpoint: Path) -> str:
     """SHA-256 of a checkpoint, or of the members of an ensemble together, in hexadecimal."""
-    files = ensemble_members(checkpoint) if checkpoint.is_dir() else [checkpoint]
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open('rb') as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return file_digest(*(ensemble_members(checkpoint) if checkpoint.is_dir() else [checkpoint]))
 
 
 def _file_identity(path: Path) -> dict[str, Any]:

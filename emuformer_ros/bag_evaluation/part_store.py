@@ -5,15 +5,14 @@ A part's files are written aside and renamed, the one that makes it count last.
 
 import contextlib
 import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emu_model.files import written_aside
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.frame_table import Row
 from emuformer_ros.bag_evaluation.measuring import Measured
@@ -63,8 +62,8 @@ class PartStore:
                     'with --overwrite'
                 )
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_aside(path, lambda file: file.write_text(json.dumps(identity, indent=2)))
+        with written_aside(path) as partial:
+            partial.write_text(json.dumps(identity, indent=2))
 
     def has_parts(self) -> bool:
         """Whether any part is done."""
@@ -91,14 +90,16 @@ class PartStore:
             OSError: If it cannot be written; the part is not done then.
         """
         arrays = {'thumbnails': measured.thumbnails, **measured.sums}
-        write_aside(self._path(part, 'npz'), lambda path: _save_arrays(path, arrays))
+        with written_aside(self._path(part, 'npz')) as partial:
+            np.savez_compressed(partial, **arrays)
         content = {
             'rows': measured.rows,
             'problems': measured.problems,
             'frames_with_depth': measured.frames_with_depth,
             'frames_with_labels': measured.frames_with_labels,
         }
-        write_aside(self._path(part, 'json'), lambda path: path.write_text(json.dumps(content)))
+        with written_aside(self._path(part, 'json')) as partial:
+            partial.write_text(json.dumps(content))
 
     def load(self, part: int) -> Measured:
         """What was measured on a part that is done."""
@@ -117,22 +118,3 @@ class PartStore:
 
     def _path(self, part: int, suffix: str) -> Path:
         return self.folder / f'part_{part:06d}.{suffix}'
-
-
-def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let a file be written under another name and rename it when it is whole.
-
-    Raises:
-        OSError: If it cannot be written; what was at `path` is still there then.
-    """
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with path.open('wb') as file:
-        np.savez_compressed(file, **arrays)

@@ -15,9 +15,9 @@ from emu_model.prediction import Prediction
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.frames import CameraFrame, decode_camera_info
 from emuformer_ros.bag_evaluation.options import Options
-from emuformer_ros.camera_info import CameraInfoError, rescale
-from emuformer_ros.metric_depth import calibrate_depth, depth_scale
-from emuformer_ros.outputs import FrameMaps
+from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
+from emuformer_ros.geometry.metric_depth import calibrate_depth, depth_scale
+from emuformer_ros.maps.outputs import FrameMaps
 
 OVERLAY_OPACITY = 0.5
 """The node's default."""

@@ -9,7 +9,7 @@ from emuformer_ros.bag_evaluation.bag_index import FrameEntry, index_bag, wanted
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.repair import can_repair, repair_bag
 from emuformer_ros.bag_evaluation.topics import Topics, find_topics
-from emuformer_ros.bags import Bag, BagError
+from emuformer_ros.bags.reading import Bag, BagError
 
 PART_FRAMES = 64
 """Frames of a part. A part is done and kept as a whole, whoever does it; so an evaluation that was

@@ -14,9 +14,9 @@ from mcap.stream_reader import StreamReader
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from emuformer_ros.bag_cameras import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
-from emuformer_ros.bag_writing import write_bag
-from emuformer_ros.bags import Bag, BagError
+from emuformer_ros.bags.cameras import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE
+from emuformer_ros.bags.reading import Bag, BagError
+from emuformer_ros.bags.writing import write_bag
 
 _KEPT_TYPES = (IMAGE, COMPRESSED_IMAGE, CAMERA_INFO)
 

@@ -13,16 +13,12 @@ from emu_model.normal_uncertainty import UNCERTAINTIES
 from emu_model.plots import Limits, MapStyle
 from emuformer_ros.bag_evaluation import charts
 from emuformer_ros.bag_evaluation.alarms import Rise
+from emuformer_ros.bag_evaluation.album import Album, Picture, make_album
 from emuformer_ros.bag_evaluation.comparison import Comparison
-from emuformer_ros.bag_evaluation.frame_table import Row, column
-from emuformer_ros.bag_evaluation.gallery import (
-    Album,
-    FrameName,
-    doubt,
-    look_again,
-    make_album,
-    pick_extremes,
-)
+from emuformer_ros.bag_evaluation.earlier_maps import look_back
+from emuformer_ros.bag_evaluation.frame_table import column
+from emuformer_ros.bag_evaluation.gallery import FrameName, look_again
+from emuformer_ros.bag_evaluation.gallery_groups import Group, gallery_groups
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.perception import Perception
 from emuformer_ros.bag_evaluation.plan import BagPlan
@@ -30,9 +26,7 @@ from emuformer_ros.bag_evaluation.report_words import figure_cards, sentence, ve
 from emuformer_ros.bag_evaluation.summary import Totals
 
 _TEMPLATES = Path(__file__).parent / 'templates'
-_EXTREMES = 4
 _RISES = 6
-_CHANGED = 4
 _GRADIENT_STEPS = 12
 _ONE_ROW = 5
 
@@ -76,9 +70,8 @@ def write_report(path: Path, report: Report, perception: Perception) -> None:
 
 def _context(report: Report, perception: Perception) -> dict[str, Any]:
     rows = report.totals.rows
-    gallery = _gallery(report)
-    wanted = {name for _, _, frames in gallery for name, _ in frames}
-    album = make_album(look_again(perception, report.bags, wanted, report.options.max_depth_m))
+    groups = gallery_groups(rows, report.totals.info, report.comparison)
+    album, reasons = _album(report, groups, perception)
     by_name = {(row['bag'], row['frame']): row for row in rows}
     return {
         'title': ', '.join(bag.name for bag in report.bags),
@@ -93,73 +86,51 @@ def _context(report: Report, perception: Perception) -> dict[str, Any]:
         'rises': report.rises[:_RISES],
         'more_rises': max(len(report.rises) - _RISES, 0),
         'gallery': [
-            (title, note, [(by_name[name], text, album.pictures[name]) for name, text in frames])
-            for title, note, frames in gallery
+            (
+                group,
+                [
+                    (by_name[name], text, *_pictures(album, group, name))
+                    for name, text in group.frames
+                ],
+            )
+            for group in groups
         ],
+        'without_before': reasons,
         'columns': _columns(max((len(each) for each in album.pictures.values()), default=1)),
         'scales': [_scale(*scale) for scale in album.scales],
         'classes': _class_legend(report, album),
         'charts': _charts(report),
         'changes': report.comparison.changes(report.summary) if report.comparison else [],
         'comparison': report.comparison,
+        'common_frames': report.comparison.common_frames(rows) if report.comparison else 0,
         'selection': report.selection,
         'options': report.options,
     }
 
 
-def _gallery(report: Report) -> list[tuple[str, str, list[tuple[FrameName, str]]]]:
-    """Groups of frames to look at: title, what it means, frames with a word on each."""
-    rows = report.totals.rows
-    if not rows:
-        return []
-    info = report.totals.info
-    values = doubt(rows, info)
-    level = 'what is normal for the model' if info.normal_uncertainty else 'that of most frames'
-
-    def named(indices: Sequence[int]) -> list[tuple[FrameName, str]]:
-        return [((rows[i]['bag'], rows[i]['frame']), _doubt_text(rows[i])) for i in indices]
-
-    count = min(_EXTREMES, max(len(rows) // 2, 1))
-    groups = [
-        (
-            'Most uncertain frames',
-            f'By the larger of both uncertainties, each relative to {level}.',
-            named(pick_extremes(values, count, highest=True)),
-        )
-    ]
-    if len(rows) > 1:
-        groups.append(
-            (
-                'Most certain frames',
-                'What the model is sure about here.',
-                named(pick_extremes(values, count, highest=False)),
-            )
-        )
-    if report.comparison:
-        changed = report.comparison.most_changed(rows, _CHANGED)
-        if changed:
-            groups.insert(
-                0,
-                (
-                    'Frames that changed most',
-                    'Uncertainty now by uncertainty before; the maps are those of now.',
-                    [(name, f'uncertainty × {factor:.2f}') for name, factor in changed],
-                ),
-            )
-    return groups
+def _album(
+    report: Report, groups: Sequence[Group], perception: Perception
+) -> tuple[Album, list[str]]:
+    """The pictures of the gallery, and why some of before are missing."""
+    wanted = {name for group in groups for name, _ in group.frames}
+    looks = look_again(perception, report.bags, wanted, report.options.max_depth_m)
+    changed = {name for group in groups if group.compared for name, _ in group.frames}
+    if not changed:
+        return make_album(looks), []
+    before, reasons = look_back(
+        report.comparison.folder,
+        report.comparison.metrics,
+        report.bags,
+        {name: looks[name] for name in changed},
+    )
+    return make_album(looks, before), reasons
 
 
-def _doubt_text(row: Row) -> str:
-    words = []
-    if row.get('entropy_mean') is not None:
-        words.append(f'entropy {row["entropy_mean"]:.3f} nats')
-    if row.get('depth_std_mean') is not None:
-        words.append(f'depth std {row["depth_std_mean"]:.2f} m')
-    if row.get('pixel_accuracy') is not None:
-        words.append(f'{100 * row["pixel_accuracy"]:.1f} % of pixels right')
-    if row.get('rmse') is not None:
-        words.append(f'RMSE {row["rmse"]:.2f} m')
-    return ' · '.join(words)
+def _pictures(album: Album, group: Group, name: FrameName) -> tuple[list[Picture], list]:
+    """The pictures of a frame, and those that are shown before and now instead."""
+    pairs = album.pairs(name) if group.compared else []
+    shown = album.pictures[name]
+    return [picture for picture in shown if picture.measured or not pairs], pairs
 
 
 def _timelines(report: Report) -> dict[str, str]:

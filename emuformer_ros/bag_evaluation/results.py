@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ from emuformer_ros.bag_evaluation.alarms import mark_alarms
 from emuformer_ros.bag_evaluation.comparison import FRAMES, METRICS, Comparison
 from emuformer_ros.bag_evaluation.frame_table import write_table
 from emuformer_ros.bag_evaluation.job import Job
+from emuformer_ros.bag_evaluation.map_bag import maps_file
 from emuformer_ros.bag_evaluation.mcap_joining import join_mcap
-from emuformer_ros.bag_evaluation.plan import BagPlan
 from emuformer_ros.bag_evaluation.report import Report, write_report
 from emuformer_ros.bag_evaluation.selection import Selection, write_selection
 from emuformer_ros.bag_evaluation.summary import Totals, summarise
 
-MAPS, REPORT, SELECTION = 'maps.mcap', 'report.html', 'selection'
-
-__all__ = ['FRAMES', 'MAPS', 'METRICS', 'REPORT', 'SELECTION', 'maps_name', 'write_results']
+REPORT, SELECTION = 'report.html', 'selection'
 
 
 def write_results(
@@ -52,7 +49,8 @@ def write_results(
         for bag in job.bags:
             own = [part.number for part in job.parts if part.bag == bag.number]
             join_mcap(
-                [job.store.maps_path(number) for number in own], aside / maps_name(bag, job.bags)
+                [job.store.maps_path(number) for number in own],
+                aside / maps_file(bag.name, len(job.bags)),
             )
     chosen = None
     if selection is not None:
@@ -64,11 +62,6 @@ def write_results(
     (aside / METRICS).write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
     _publish(aside, job.output)
     return summary
-
-
-def maps_name(bag: BagPlan, bags: Sequence[BagPlan]) -> str:
-    """The file with the maps of a recording; each of several recordings has its own."""
-    return MAPS if len(bags) == 1 else f'maps_{bag.name}.mcap'
 
 
 def _publish(aside: Path, output: Path) -> None:

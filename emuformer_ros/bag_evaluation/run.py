@@ -19,12 +19,13 @@ from rich.progress import (
 )
 
 from emuformer_ros.bag_evaluation import EvaluationError
+from emuformer_ros.bag_evaluation.comparison import METRICS, Comparison
 from emuformer_ros.bag_evaluation.job import Job
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.part_store import PartStore
 from emuformer_ros.bag_evaluation.perception import Perception
 from emuformer_ros.bag_evaluation.plan import BagPlan, divide, plan_bags
-from emuformer_ros.bag_evaluation.results import METRICS, Comparison, write_results
+from emuformer_ros.bag_evaluation.results import write_results
 from emuformer_ros.bag_evaluation.running import evaluate_parts
 from emuformer_ros.bag_evaluation.selection import Selection
 
@@ -83,6 +84,8 @@ def run(request: Request, console: Console) -> Outcome:
     output, options = request.output, request.options
     store = PartStore(output)
     goes_on = request.resume and store.has_parts()
+    if output.exists() and not output.is_dir():
+        raise EvaluationError(f"'{output}' is a file: give the name of a folder for the results")
     if (output / METRICS).exists() and not request.overwrite and not goes_on:
         raise EvaluationError(
             f"'{output}' has the results of a finished evaluation: choose another --output, or "

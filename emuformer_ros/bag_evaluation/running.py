@@ -12,9 +12,9 @@ from emuformer_ros.bag_evaluation.measuring import Measured, Measuring
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.perception import PerceivedFrame, Perception, batches
 from emuformer_ros.bag_evaluation.plan import BagPlan, Part
-from emuformer_ros.bag_writing import write_bag
-from emuformer_ros.bags import Bag
-from emuformer_ros.outputs import FrameMaps
+from emuformer_ros.bags.reading import Bag
+from emuformer_ros.bags.writing import write_bag
+from emuformer_ros.maps.outputs import FrameMaps
 
 
 @dataclass(frozen=True)

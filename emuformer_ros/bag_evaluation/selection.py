@@ -111,7 +111,7 @@ def write_selection(
     for rank, ((index, score, distance), name) in enumerate(zip(chosen, names), 1):
         row, bag = rows[index], topics[name[0]]
         file = f'{rank:03d}_{re.sub(r"[^A-Za-z0-9._-]", "_", bag.name)}_{row["stamp_ns"]}.png'
-        if not cv2.imwrite(str(folder / file), looks[name].maps.image[..., ::-1]):
+        if not cv2.imwrite(str(folder / file), looks[name].image[..., ::-1]):
             raise OSError(f"'{folder / file}' cannot be written: check the space on the disk")
         frames.append(
             {

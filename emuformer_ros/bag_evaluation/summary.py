@@ -1,30 +1,31 @@
 """Everything an evaluation found, as one JSON object (metrics.json)."""
 
 import dataclasses
-import statistics
+import importlib.util
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emu_model.checkpoint import CheckpointInfo
+from emu_model.checkpoint import CheckpointInfo, load
 from emu_model.normal_uncertainty import UNCERTAINTIES
+from emu_model.report import count_macs, count_parameters, describe_times, evaluation_report
 from emuformer_ros.bag_evaluation.alarms import Rise
 from emuformer_ros.bag_evaluation.depth_by import DepthErrorsBy
 from emuformer_ros.bag_evaluation.frame_table import Row, column
 from emuformer_ros.bag_evaluation.job import Job
 from emuformer_ros.bag_evaluation.measuring import Measured, frame_scores
 from emuformer_ros.bag_evaluation.options import checkpoint_digest
-from emuformer_ros.bag_evaluation.perception import Perception
 from emuformer_ros.bag_evaluation.plan import BagPlan
 
 FRAME_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the frame means of an uncertainty."""
 
-_TASK_KEYS = ('semantic', 'semantic_all_pixels', 'depth', 'depth_all_pixels')
+_TASK_KEYS = ('semantic', 'semantic_all_pixels', 'depth', 'depth_all_pixels', 'instance')
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Totals:
         """Figures of each task; None for those without ground truth."""
         has = {'semantic': self.frames_with_labels > 0, 'depth': self.frames_with_depth > 0}
         found = self._scores.figures() if self._scores else {}
-        return {key: found.get(key) if has[key.split('_')[0]] else None for key in _TASK_KEYS}
+        return {key: found.get(key) if has.get(key.split('_')[0]) else None for key in _TASK_KEYS}
 
     def curves(self) -> dict[str, dict]:
         """The curves behind the figures, by task."""
@@ -83,26 +84,23 @@ def summarise(job: Job, totals: Totals, rises: Sequence[Rise]) -> dict[str, Any]
 
     What the evaluation on data sets (train.evaluate) reports has the same keys here.
     """
-    info = totals.info
-    run = info.training
-    rows = totals.rows
+    info, rows, engine = totals.info, totals.rows, job.perception.engine
+    checkpoint = job.options.checkpoint
     milliseconds = [row['inference_ms'] for row in rows]
+    times = describe_times(engine, milliseconds, engine.network_size, job.perception.batch_size)
+    p95 = float(np.quantile(milliseconds, 0.95)) if milliseconds else None
     return {
-        'network': info.network,
-        'method': 'ensemble' if info.method == 'ensemble' else run.get('recipe', info.method),
-        'backbone': info.backbone,
-        'depth_loss': run.get('depth_loss') if 'depth' in info.tasks else None,
-        'seed': run.get('seed'),
-        **totals.figures(),
-        'shift_auroc': None,
-        'inference_ms': {
-            'median': statistics.median(milliseconds) if milliseconds else None,
-            'p95': float(np.quantile(milliseconds, 0.95)) if milliseconds else None,
-            **_engine(job.perception),
-        },
+        **evaluation_report(
+            info,
+            totals.figures(),
+            shift_auroc=None,
+            inference_ms={**times, 'p95': p95, 'reason': engine.reason},
+            parameters=count_parameters(checkpoint),
+            macs=_macs(checkpoint, engine.network_size),
+        ),
         'checkpoint': {
-            'path': str(job.options.checkpoint),
-            'sha256': checkpoint_digest(job.options.checkpoint),
+            'path': str(checkpoint),
+            'sha256': checkpoint_digest(checkpoint),
             'training_data': info.training_data,
         },
         'frames': len(rows),
@@ -145,16 +143,11 @@ def uncertainty(rows: Sequence[Row], info: CheckpointInfo) -> dict[str, dict[str
     return found
 
 
-def _engine(perception: Perception) -> dict[str, Any]:
-    engine = perception.engine
-    return {
-        'engine': engine.name,
-        'device': engine.device,
-        'precision': engine.precision,
-        'reason': engine.reason,
-        'batch': perception.batch_size,
-        'size': engine.network_size,
-    }
+def _macs(checkpoint: Path, size: tuple[int, int] | None) -> int | None:
+    """None where frames are of any size, or PyTorch, which counts them, is missing."""
+    if size is None or importlib.util.find_spec('torch') is None:
+        return None
+    return count_macs(load(checkpoint).to('meta'), size)
 
 
 def _bag(bag: BagPlan) -> dict[str, Any]:

@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
-from emuformer_ros.bag_cameras import COMPRESSED_IMAGE, IMAGE, base_topic, find_image_topic
 from emuformer_ros.bag_evaluation import EvaluationError
-from emuformer_ros.bag_evaluation.ground_truth import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from emuformer_ros.bag_evaluation.compressed_depth import SUFFIX
 from emuformer_ros.bag_evaluation.options import NO_TOPIC, Options
-from emuformer_ros.bags import Bag, decode
+from emuformer_ros.bag_evaluation.truth_images import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from emuformer_ros.bags.cameras import (
+    COMPRESSED_IMAGE,
+    COMPRESSED_SUFFIX,
+    IMAGE,
+    base_topic,
+    find_image_topic,
+)
+from emuformer_ros.bags.reading import Bag, decode
 
 _DEPTH_WORDS = ('depth', 'range')
 _LABEL_WORDS = ('label', 'semantic', 'segment', 'class')
@@ -53,6 +60,7 @@ def _ground_truth(
     if asked == NO_TOPIC:
         return None
     if asked:
+        asked = _recorded_form(bag, asked)
         topic = bag.require(asked)
         if topic.msgtype not in (IMAGE, COMPRESSED_IMAGE):
             raise EvaluationError(
@@ -65,6 +73,7 @@ def _ground_truth(
         for name in bag.topics
         if base_topic(name) != base_topic(image) and _is_candidate(bag, name, words, encodings)
     ]
+    found = [name for name in found if name == _recorded_form(bag, _raw_topic(name))]
     if len(found) > 1:
         notes.append(
             f'{bag.path.name} has {len(found)} topics that may be {kind} ground truth '
@@ -75,10 +84,20 @@ def _ground_truth(
 
 def _is_candidate(bag: Bag, name: str, words: tuple[str, ...], encodings: tuple[str, ...]) -> bool:
     topic, lower = bag.topics[name], name.lower()
-    if topic.msgtype != IMAGE or not topic.count:
+    if not topic.count or not any(word in lower for word in words):
         return False
-    if not any(word in lower for word in words) or any(
-        word in lower for word in _NOT_GROUND_TRUTH
-    ):
+    if any(word in lower for word in _NOT_GROUND_TRUTH):
         return False
-    return decode(next(bag.messages([name]))).encoding in encodings
+    if topic.msgtype == COMPRESSED_IMAGE:
+        return encodings == DEPTH_ENCODINGS and name.endswith(SUFFIX)
+    return topic.msgtype == IMAGE and decode(next(bag.messages([name]))).encoding in encodings
+
+
+def _recorded_form(bag: Bag, topic: str) -> str:
+    """The topic itself, or where it was not recorded that of its compressed form."""
+    forms = (topic, topic + SUFFIX, topic + COMPRESSED_SUFFIX)
+    return next((form for form in forms if form in bag.topics), topic)
+
+
+def _raw_topic(topic: str) -> str:
+    return base_topic(topic.removesuffix(SUFFIX))

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from emu_model.checkpoint import BUNDLED, CheckpointError
-from emuformer_ros.bags import BagError
+from emuformer_ros.arguments import count, positive
+from emuformer_ros.bags.reading import BagError
 from emuformer_ros.demo import DemoError
 from emuformer_ros.demo.isolation import free_domain_id, isolate
 
@@ -65,37 +66,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--rate',
-        type=_rate,
+        type=positive,
         metavar='HZ',
         help='play at this rate, and see what the node drops; by default each frame waits for the '
         'maps of the one before',
     )
-    parser.add_argument('--frames', type=_count, help='play this many frames, 100 of the drive')
+    parser.add_argument('--frames', type=count, help='play this many frames, 100 of the drive')
     parser.add_argument(
         '--checkpoint', type=Path, default=BUNDLED, help='the bundled one by default'
     )
     parser.add_argument('--output', type=Path, default=Path('demo_output'), help='%(default)s')
     parser.add_argument(
         '--domain-id',
-        type=_count,
+        type=count,
         metavar='N',
         help='ROS 2 domain; by default one that nobody on this machine uses',
     )
     return parser
-
-
-def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is not a rate: give a positive number')
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not positive: give 1 or more')
-    return value
 
 
 if __name__ == '__main__':

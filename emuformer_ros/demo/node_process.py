@@ -54,6 +54,11 @@ class NodeProcess:
                 env={**os.environ, 'PYTHONUNBUFFERED': '1'},
             )
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def require_alive(self) -> None:
         """DemoError with what the node wrote, if it has ended."""
         code = self._process.poll()

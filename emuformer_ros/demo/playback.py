@@ -4,7 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from emuformer_ros.bag_cameras import CameraFrame
+from emuformer_ros.bags.cameras import CameraFrame
 from emuformer_ros.demo import DemoError
 from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME, NodeProcess
 from emuformer_ros.demo.player import Player, restamped

@@ -7,14 +7,14 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from emuformer_ros.bag_cameras import (
+from emuformer_ros.bags.cameras import (
     COMPRESSED_IMAGE,
     COMPRESSED_SUFFIX,
     CameraFrame,
     base_topic,
     camera_info_sibling,
 )
-from emuformer_ros.bags import with_header_stamp
+from emuformer_ros.bags.reading import with_header_stamp
 
 CAMERA_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 """What the demo's camera offers."""

@@ -10,10 +10,11 @@ from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Qos
 
-from emuformer_ros.bag_cameras import CAMERA_INFO, CameraFrame
-from emuformer_ros.bag_writing import McapBag, offered_qos
-from emuformer_ros.bags import header_stamp_ns
+from emuformer_ros.bags.cameras import CAMERA_INFO, CameraFrame
+from emuformer_ros.bags.reading import header_stamp_ns
+from emuformer_ros.bags.writing import McapBag, offered_qos
 from emuformer_ros.demo.player import CAMERA_QOS, Player
+from emuformer_ros.maps.outputs import MAP_TOPICS
 
 _QUEUE_DEPTH = 30
 """Messages a topic may wait while others are handled; the node makes one per frame."""
@@ -54,7 +55,7 @@ class FrameRecord:
 
 
 class Recorder:
-    """Records the camera and every map that the node publishes.
+    """Records the camera and the maps of the node, as the evaluation of bags does.
 
     Use it as a context manager: at its end, everything that came in has been written.
 
@@ -84,8 +85,10 @@ class Recorder:
             published = self._node.get_publisher_names_and_types_by_node(name, namespace)
         except NodeNameNonExistentError:
             return False  # not discovered yet, or gone: whoever waits for its maps will tell
+        node_name = f'{namespace.rstrip("/")}/{name}'
+        recorded = {t.name.replace('~', node_name, 1) for t in MAP_TOPICS if not t.is_limited}
         for topic, (msgtype, *_) in published:
-            if topic not in known and msgtype.startswith('sensor_msgs/msg/'):
+            if topic in recorded - known:
                 self._subscribe(topic, msgtype)
         return set(self.topics) != known
 

@@ -13,11 +13,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.overview import OverviewRow, overview_figure
 from emu_model.prediction import Prediction
-from emuformer_ros.bag_cameras import COMPRESSED_IMAGE
-from emuformer_ros.bags import Bag, BagMessage, decode, header_stamp_ns
+from emuformer_ros.bags.cameras import COMPRESSED_IMAGE
+from emuformer_ros.bags.reading import Bag, BagMessage, decode, header_stamp_ns
+from emuformer_ros.camera.image_conversion import to_rgb
 from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME
 from emuformer_ros.demo.recorder import FrameRecord
-from emuformer_ros.image_conversion import to_rgb
 
 _MAP_TOPICS = {
     'classes': 'semantic/image',

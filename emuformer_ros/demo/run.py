@@ -3,9 +3,6 @@
 import itertools
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +18,14 @@ from rich.progress import (
 )
 
 from emu_model.checkpoint import read_info
-from emuformer_ros.bag_cameras import (
+from emu_model.files import workspace_in
+from emuformer_ros.bags.cameras import (
     COMPRESSED_IMAGE,
     camera_frames,
     find_image_topic,
 )
-from emuformer_ros.bag_writing import write_bag
-from emuformer_ros.bags import Bag
+from emuformer_ros.bags.reading import Bag
+from emuformer_ros.bags.writing import write_bag
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.demo import DemoError
 from emuformer_ros.demo.node_process import NodeProcess
@@ -82,7 +80,7 @@ def run_demo(options: Options, console: Console) -> int:
     """
     info = read_info(options.checkpoint)
     options.output.mkdir(parents=True, exist_ok=True)
-    with _workspace(options.output) as workspace, _progress(console) as progress:
+    with workspace_in(options.output) as workspace, _progress(console) as progress:
         path, topic, what = options.bag, options.topic, 'A synthetic drive'
         if path is None:
             path, topic = options.output / DRIVE, IMAGE_TOPIC
@@ -182,17 +180,6 @@ def _report(summary: dict[str, Any], options: Options, console: Console) -> None
             highlight=False,
             soft_wrap=True,
         )
-
-
-@contextmanager
-def _workspace(output: Path) -> Iterator[Path]:
-    """A folder for unfinished results, on the disk where they will go."""
-    workspace = output / f'.partial-{os.getpid()}'
-    workspace.mkdir()
-    try:
-        yield workspace
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _progress(console: Console) -> Progress:

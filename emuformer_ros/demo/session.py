@@ -118,7 +118,7 @@ class Session:
 
     def _diagnosed(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if NODE_NAME in status.name:
+            if status.name.endswith(f'{NODE_NAME}: node'):
                 values = {pair.key: pair.value for pair in status.values}
                 self._runtime = Runtime(
                     values.get('engine', ''), values.get('device', ''), values.get('precision', '')

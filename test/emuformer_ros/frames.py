@@ -4,7 +4,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from emuformer_ros.image_conversion import to_message
+from emuformer_ros.camera.image_conversion import to_message
 
 IMAGE_TOPIC = '/camera/image_raw'
 DTYPES = {'mono8': np.uint8, '32FC1': np.float32, 'rgb8': np.uint8}

@@ -40,6 +40,10 @@ class NodeProcess:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What the process has printed so far."""
         return self._log_path.read_text()

@@ -42,7 +42,7 @@ class OddNode(LifecycleNode):
 
     def diagnose(self):
         values = [KeyValue(key='engine', value='odd'), KeyValue(key='device', value='cpu')]
-        status = DiagnosticStatus(name='perception: frames', values=values)
+        status = DiagnosticStatus(name='perception: node', values=values)
         self.diagnostics.publish(DiagnosticArray(status=[status]))
 
 

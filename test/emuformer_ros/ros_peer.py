@@ -117,13 +117,9 @@ class RosPeer:
             self.node.create_subscription(message_type, topic, messages.append, qos)
         )
         count = sum(other.topic_name == topic for other in self._subscriptions)
-        node, task, name = topic.rsplit('/', 2)
         self.wait_for(lambda: self.node.count_publishers(topic), f'a publisher of {topic}')
         self.wait_for_status(
-            lambda values: (
-                values['name'] == f'{node[1:]}: frames'
-                and f'~/{task}/{name} ({count})' in values.get('map_subscribers', '')
-            ),
+            lambda values: f'{topic} ({count})' in values.get('map_subscribers', '').split(', '),
             f'a node that knows {count} subscribers of {topic}',
         )
         return messages
@@ -172,8 +168,9 @@ class RosPeer:
         assert self.transition('configure')
         assert self.transition('activate')
 
-    def diagnostics(self, node: str = 'perception') -> 'Diagnostics':
-        return Diagnostics(self, f'{node}: frames')
+    def diagnostics(self, node: str = 'perception', part: str = 'frames') -> 'Diagnostics':
+        """What a node says of itself ('node') or of a camera ('frames', 'front frames')."""
+        return Diagnostics(self, f'{node}: {part}')
 
     def wait_for_status(
         self, happened: Callable[[dict[str, str]], Any], what: str

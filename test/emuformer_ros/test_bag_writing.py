@@ -6,7 +6,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 
-from emuformer_ros.bag_writing import offered_qos, write_bag
+from emuformer_ros.bags.writing import offered_qos, write_bag
 
 DATA = bytes(ROS2.serialize_cdr(image(pixels(0)), IMAGE))
 

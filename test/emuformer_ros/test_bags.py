@@ -17,7 +17,7 @@ from recordings import (
 )
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 
-from emuformer_ros.bags import (
+from emuformer_ros.bags.reading import (
     Bag,
     BagError,
     Topic,

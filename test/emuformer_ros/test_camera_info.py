@@ -3,7 +3,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
-from emuformer_ros.camera_info import CameraInfoError, focal_length_px, rescale
+from emuformer_ros.geometry.camera_info import CameraInfoError, focal_length_px, rescale
 
 # A rectified right camera of a stereo pair, 0.12 m beside the left one: P[3] is -fx * 0.12.
 FX, FY, CX, CY = 500.0, 510.0, 321.5, 238.25

@@ -2,7 +2,7 @@ import pytest
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import ReliabilityPolicy
 
-from emuformer_ros.camera_input import camera_topics, choose_reliability
+from emuformer_ros.camera.camera_input import camera_topics, choose_reliability
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -35,27 +35,45 @@ def test_a_reliability_that_was_set_stays_whatever_is_offered(setting, chosen):
 
 
 @pytest.mark.parametrize(
-    ('remaps', 'transport', 'topics'),
+    ('remaps', 'camera', 'transport', 'topics'),
     [
-        ([], 'raw', ('/image', '/camera_info')),
-        (['image:=/front/image_raw'], 'raw', ('/front/image_raw', '/front/camera_info')),
+        ([], '', 'raw', ('/image', '/camera_info')),
+        (['image:=/front/image_raw'], '', 'raw', ('/front/image_raw', '/front/camera_info')),
         (
             ['image:=/front/image_raw'],
+            '',
             'compressed',
             ('/front/image_raw/compressed', '/front/camera_info'),
         ),
         (
             ['image:=/front/image_raw', 'camera_info:=/calibration'],
+            '',
             'raw',
             ('/front/image_raw', '/calibration'),
         ),
-        (['__ns:=/robot', 'image:=rgb'], 'raw', ('/robot/rgb', '/robot/camera_info')),
-        (['__ns:=/robot'], 'raw', ('/robot/image', '/robot/camera_info')),
+        (['__ns:=/robot', 'image:=rgb'], '', 'raw', ('/robot/rgb', '/robot/camera_info')),
+        (['__ns:=/robot'], '', 'raw', ('/robot/image', '/robot/camera_info')),
+        ([], 'front', 'raw', ('/front/image', '/front/camera_info')),
+        (
+            ['image:=/other'],
+            'front',
+            'compressed',
+            ('/front/image/compressed', '/front/camera_info'),
+        ),
+        (['front/image:=/nose/rgb'], 'front', 'raw', ('/nose/rgb', '/nose/camera_info')),
+        (
+            ['__ns:=/robot', 'front/camera_info:=/calibration'],
+            'front',
+            'raw',
+            ('/robot/front/image', '/calibration'),
+        ),
     ],
 )
-def test_camera_info_is_beside_the_image_unless_remapped(remaps, transport, topics, ros_context):
+def test_camera_info_is_beside_the_image_unless_remapped(
+    remaps, camera, transport, topics, ros_context
+):
     arguments = [argument for remap in remaps for argument in ('-r', remap)]
     node = LifecycleNode('node', context=ros_context, cli_args=['--ros-args', *arguments])
 
-    assert camera_topics(node, transport) == topics
+    assert camera_topics(node, camera, transport) == topics
     node.destroy_node()

@@ -15,7 +15,7 @@ from rosbags.image import image_to_cvimage, message_to_cvimage
 
 from emu_model.checkpoint import load, read_info, save
 from emu_model.engines import create_engine
-from emuformer_ros.bags import Bag, decode, header_stamp_ns
+from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.demo.recorder import FrameRecord
 from emuformer_ros.demo.results import frame_statistics
 
@@ -24,6 +24,7 @@ OFFICE = Path(__file__).parents[3] / 'shared' / 'data' / 'office_rgbd' / 'bag'
 MAPS = {
     '/perception/semantic/image': 'mono8',
     '/perception/semantic/uncertainty': '32FC1',
+    '/perception/semantic/confidence': 'mono8',
     '/perception/semantic/overlay': 'rgb8',
     '/perception/depth/image': '32FC1',
     '/perception/depth/uncertainty': '32FC1',
@@ -186,7 +187,7 @@ def test_a_checkpoint_that_the_node_refuses_ends_the_demo_with_its_reason(
         (['--bag', 'nowhere'], 1, "no recording at 'nowhere'"),
         (['--checkpoint', 'nowhere.safetensors'], 1, "no checkpoint at 'nowhere.safetensors'"),
         (['--topic', '/camera/image_raw'], 2, 'give --bag too'),
-        (['--rate', '0'], 2, 'give a positive number'),
+        (['--rate', '0'], 2, 'give a number above 0'),
     ],
 )
 def test_arguments_that_cannot_work_are_refused_at_once(

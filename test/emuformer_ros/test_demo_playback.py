@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from recordings import IMAGE, camera_samples, write_ros2
 
-from emuformer_ros.bag_cameras import camera_frames
-from emuformer_ros.bag_writing import write_bag
-from emuformer_ros.bags import Bag
+from emuformer_ros.bags.cameras import camera_frames
+from emuformer_ros.bags.reading import Bag
+from emuformer_ros.bags.writing import write_bag
 from emuformer_ros.demo import DemoError, isolation, playback
 from emuformer_ros.demo.node_process import NodeProcess
 from emuformer_ros.demo.playback import Playback

@@ -25,11 +25,13 @@ from evaluated import (
 from recordings import COMPRESSED, ROS1, Sample, compressed, split, write_ros1, write_ros2
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
+import emu_model
 from emu_model.engines import create_engine
 from emu_model.overlay import blend_classes
+from emu_model.report import count_macs
 from emuformer_ros.bag_evaluation import plan
 from emuformer_ros.bag_evaluation.frame_table import column, read_table
-from emuformer_ros.bags import Bag, decode, header_stamp_ns
+from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.evaluate_bag import FAILED
 
 FRAMES = 6
@@ -123,13 +125,18 @@ def test_pooled_figures_are_those_of_a_plain_loop(output, engine):
     assert found['bags'][0]['label_topic'] == LABELS
 
 
-def test_figures_have_the_keys_of_the_evaluation_on_data_sets(output):
+def test_figures_have_the_keys_of_the_evaluation_on_data_sets(output, checkpoint):
     found = metrics(output)
     shared = (
         'network method backbone depth_loss seed semantic semantic_all_pixels depth '
-        'depth_all_pixels shift_auroc inference_ms'
+        'depth_all_pixels instance shift_auroc inference_ms parameters macs'
     )
     assert set(shared.split()) <= set(found)
+    network = emu_model.load(checkpoint)
+    assert found['parameters'] == sum(weight.numel() for weight in network.parameters())
+    assert found['macs'] == count_macs(network, (64, 96))
+    low, high = found['inference_ms']['quartiles']
+    assert low <= found['inference_ms']['median'] <= high <= found['inference_ms']['p95']
     assert {'miou', 'ece', 'aurc', 'pavpu'} <= set(found['semantic'])
     assert {'rmse', 'delta1', 'ause', 'coverage_1sigma'} <= set(found['depth'])
     assert set(found['curves']['semantic']) >= {'reliability_15', 'risk_coverage'}

@@ -1,18 +1,30 @@
 """--select and --compare, as users run them."""
 
+import base64
 import json
+import re
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from evaluated import CAMERA, evaluate, metrics, picture, rows_without_times, samples
+from evaluated import (
+    CAMERA,
+    HEIGHT,
+    WIDTH,
+    evaluate,
+    metrics,
+    picture,
+    rows_without_times,
+    samples,
+)
 from recordings import write_ros2
 
 from emu_model import checkpoint, sampling
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.labels import numbered
 from emuformer_ros.bag_evaluation.frame_table import column, read_table
+from emuformer_ros.bags.reading import Bag, decode
 from emuformer_ros.evaluate_bag import FAILED, OK
 
 FRAMES = 6
@@ -99,9 +111,66 @@ def test_two_evaluations_are_put_side_by_side(bag, arguments, tmp_path):
     page = (tmp_path / 'new' / 'report.html').read_text()
     assert 'Before and now' in page
     assert 'Frames that changed most' in page
+    assert 'The evaluation before left no maps' in page
+    assert f'{FRAMES} of the {FRAMES} frames of now are among them' in page
+    assert ', before</figcaption>' not in page
     before, now = metrics(tmp_path / 'old'), metrics(tmp_path / 'new')
     assert f'{before["semantic"]["miou"]:.3g}' in page
     assert f'{now["semantic"]["miou"]:.3g}' in page
+
+
+def test_maps_of_before_are_shown_beside_those_of_now(bag, arguments, tmp_path):
+    with_maps = arguments[:-1]
+    old, new = tmp_path / 'old', tmp_path / 'new'
+    assert evaluate(bag, '--output', old, '--network-size', '32x64', *with_maps) == OK
+    assert evaluate(bag, '--compare', old, '--output', new, *with_maps) == OK
+    page = (new / 'report.html').read_text()
+    assert 'left no maps' not in page
+    shown = [int(frame) for frame in re.findall('alt="Classes, before of frame ([0-9]+)"', page)]
+    assert len(shown) == 4
+    before, now = recorded_overlays(old), recorded_overlays(new)
+    for frame in shown:
+        for when, own, other in (('before', before, now), ('now', now, before)):
+            drawn = picture_on(page, f'Classes, {when} of frame {frame}')
+            error, other_error = (np.abs(drawn - each[frame]).mean() for each in (own, other))
+            assert error < other_error / 2
+    for title in ('Semantic uncertainty', 'Wrong classes', 'Depth', 'Depth uncertainty'):
+        assert len(re.findall(f'alt="{title}, before of frame', page)) == 4
+    assert 'alt="Camera, before' not in page
+
+
+def test_maps_of_before_that_cannot_be_read_are_said(bag, arguments, tmp_path):
+    assert evaluate(bag, '--output', tmp_path / 'old', *arguments[:-1]) == OK
+    maps = tmp_path / 'old' / 'maps.mcap'
+    maps.write_bytes(maps.read_bytes()[: maps.stat().st_size // 2])
+    options = ('--compare', tmp_path / 'old', '--output', tmp_path / 'new')
+    assert evaluate(bag, *options, '--network-size', '32x64', *arguments) == OK
+    page = (tmp_path / 'new' / 'report.html').read_text()
+    assert 'Maps of the evaluation before cannot be shown' in page
+
+
+def recorded_overlays(output):
+    """The overlays of all frames, RGB int (N, H, W, 3)."""
+    with Bag(output / 'maps.mcap') as maps:
+        found = [decode(m).data for m in maps.messages(['/perception/semantic/overlay'])]
+    return np.reshape(found, (-1, HEIGHT, WIDTH, 3)).astype(int)
+
+
+def picture_on(page, title):
+    """A picture of the report by its alternative text, RGB int (H, W, 3)."""
+    data = re.search(f'src="data:image/jpeg;base64,([^"]*)" alt="{title}"', page)[1]
+    stored = np.frombuffer(base64.b64decode(data), np.uint8)
+    return cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def test_it_is_said_when_no_frame_is_in_both(bag, arguments, tmp_path):
+    other = write_ros2(tmp_path / 'other', samples(2, first=50))
+    assert evaluate(bag, '--output', tmp_path / 'old', *arguments) == OK
+    options = ('--compare', tmp_path / 'old', '--output', tmp_path / 'new')
+    assert evaluate(other, *options, *arguments) == OK
+    page = (tmp_path / 'new' / 'report.html').read_text()
+    assert 'No frame of now is among them' in page
+    assert 'Frames that changed most' not in page
 
 
 def test_what_holds_no_results_cannot_be_compared_with(bag, arguments, tmp_path, capsys):

@@ -12,8 +12,9 @@ from evaluated import (
     samples,
     stamp_ns,
 )
+from mcap.reader import make_reader
 from recordings import IMAGE, ROS2, TEXT, Sample, image, write_ros2
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from emuformer_ros.bag_evaluation.frame_table import read_table
 from emuformer_ros.evaluate_bag import FAILED, INCOMPLETE, OK
@@ -41,11 +42,7 @@ def failure(capsys, *arguments):
 def test_of_a_truncated_recording_what_is_readable_is_used(
     storage, bare, arguments, tmp_path, capsys
 ):
-    ballast = ROS2.types[TEXT]('x' * 100_000)
-    recorded = samples(FRAMES, truth=False)
-    recorded += [Sample('/log', TEXT, stamp_ns(i), ballast) for i in range(FRAMES)]
-    recorded.sort(key=lambda sample: sample.time_ns)
-    bag = write_ros2(tmp_path / 'bag', recorded, storage)
+    bag = write_ros2(tmp_path / 'bag', with_log(FRAMES), storage)
     file = next(path for path in bag.iterdir() if path.suffix != '.yaml')
     size = file.stat().st_size
     with file.open('rb+') as opened:
@@ -64,11 +61,37 @@ def test_of_a_truncated_recording_what_is_readable_is_used(
     assert 'Not everything could be evaluated' in (tmp_path / 'out' / 'report.html').read_text()
 
 
+def with_log(frames):
+    """Frames with a long text beside each, so that the recording has several chunks."""
+    ballast = ROS2.types[TEXT]('x' * 100_000)
+    recorded = samples(frames, truth=False)
+    recorded += [Sample('/log', TEXT, stamp_ns(i), ballast) for i in range(frames)]
+    return sorted(recorded, key=lambda sample: sample.time_ns)
+
+
+def test_of_a_corrupt_chunk_it_is_said_how_much_was_lost(arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', with_log(FRAMES), compression=CompressionMode.STORAGE)
+    with (bag / 'bag.mcap').open('rb') as file:
+        chunk = make_reader(file).get_summary().chunk_indexes[-1]
+    with (bag / 'bag.mcap').open('rb+') as file:
+        file.seek(chunk.chunk_start_offset + chunk.chunk_length - 1000)
+        file.write(bytes(1000))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    rows = read_table(tmp_path / 'out' / 'frames.csv')
+    assert 0 < len(rows) < FRAMES
+    said = f"{len(rows)} of {FRAMES} images on '{CAMERA}' can be read"
+    assert said in capsys.readouterr().out
+    assert said in metrics(tmp_path / 'out')['bags'][0]['damage']
+
+
 def test_what_is_no_recording_is_refused(arguments, tmp_path, capsys):
     (tmp_path / 'notes.txt').write_text('hello')
     (tmp_path / 'junk.mcap').write_bytes(b'no magic at all')
     options = ('--output', tmp_path / 'out', *arguments)
     assert 'is not a recording' in failure(capsys, tmp_path / 'notes.txt', *options)
+    (tmp_path / 'taken').write_text('a file')
+    said = failure(capsys, tmp_path / 'nowhere', '--output', tmp_path / 'taken', *arguments)
+    assert 'is a file: give the name of a folder' in said
     assert 'no recording at' in failure(capsys, tmp_path / 'nowhere', *options)
     assert 'is damaged or of an unknown kind' in failure(capsys, tmp_path / 'junk.mcap', *options)
     assert not (tmp_path / 'out' / 'metrics.json').exists()

@@ -10,8 +10,8 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
-from emuformer_ros.bag_cameras import camera_frames
-from emuformer_ros.bags import Bag
+from emuformer_ros.bags.cameras import camera_frames
+from emuformer_ros.bags.reading import Bag
 from emuformer_ros.evaluate_bag import OK
 from emuformer_ros.synthetic_drive import Drive, write_drive
 

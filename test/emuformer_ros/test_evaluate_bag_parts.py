@@ -15,14 +15,14 @@ from emuformer_ros.bag_evaluation.comparison import Comparison
 from emuformer_ros.bag_evaluation.depth_by import EDGES_M, DepthErrorsBy
 from emuformer_ros.bag_evaluation.frame_table import read_table, write_table
 from emuformer_ros.bag_evaluation.gallery import doubt, pick_extremes
-from emuformer_ros.bag_evaluation.ground_truth import labelled_classes, measured_depth
 from emuformer_ros.bag_evaluation.in_thread import in_thread
 from emuformer_ros.bag_evaluation.mcap_joining import join_mcap
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.selection import Selection, select_frames
 from emuformer_ros.bag_evaluation.topics import Topics
-from emuformer_ros.bag_writing import write_bag
-from emuformer_ros.bags import Bag, BagMessage, typestore
+from emuformer_ros.bag_evaluation.truth_images import labelled_classes, measured_depth
+from emuformer_ros.bags.reading import Bag, BagMessage, typestore
+from emuformer_ros.bags.writing import write_bag
 
 
 def message_of(pixels, encoding, **changes):

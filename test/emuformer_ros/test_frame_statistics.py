@@ -1,7 +1,7 @@
 import pytest
 
-from emuformer_ros import frame_statistics
-from emuformer_ros.frame_statistics import FrameStatistics
+from emuformer_ros.health import frame_statistics
+from emuformer_ros.health.frame_statistics import FrameStatistics
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_latency_percentiles_are_those_of_the_window(clock):
     for milliseconds in range(101):
         statistics.process(milliseconds / 1e3)
 
-    assert statistics.report().latency_ms == pytest.approx((50.0, 95.0))
+    assert statistics.report().latency_ms == pytest.approx((50.0, 95.0, 99.0))
 
 
 def test_the_rate_is_that_of_the_window(clock):
@@ -73,3 +73,31 @@ def test_silence_is_the_time_since_the_last_image(clock):
     clock.now += 2.5
 
     assert statistics.report().silent_s == pytest.approx(2.5)
+
+
+def test_images_with_odd_stamps_are_counted_and_the_last_age_shown(clock):
+    statistics = FrameStatistics()
+    assert statistics.report().last_age_s is None
+
+    statistics.receive(-3.0)
+    statistics.get_ahead()
+    statistics.receive(0.5)
+    statistics.expire()
+
+    report = statistics.report()
+    assert (report.received, report.ahead, report.expired) == (2, 1, 1)
+    assert report.last_age_s == 0.5
+
+
+def test_a_restart_forgets_rate_and_latency_and_no_count(clock):
+    statistics = FrameStatistics()
+    statistics.receive()
+    statistics.process(9.0)
+    statistics.restart()
+    assert statistics.report().latency_ms is None
+
+    statistics.process(0.1)
+
+    report = statistics.report()
+    assert report.latency_ms == pytest.approx((100.0, 100.0, 100.0))
+    assert (report.received, report.processed, report.time_jumps) == (1, 2, 1)

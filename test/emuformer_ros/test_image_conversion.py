@@ -8,8 +8,8 @@ from PIL import Image as Pillow
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from emuformer_ros import image_conversion
-from emuformer_ros.image_conversion import MAX_PIXELS, ImageError, to_message, to_rgb
+from emuformer_ros.camera import image_conversion
+from emuformer_ros.camera.image_conversion import MAX_PIXELS, ImageError, to_message, to_rgb
 
 HEIGHT, WIDTH = 12, 20
 

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from frames import image_message, picture
 from ros_peer import RosPeer
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2
 
-from emuformer_ros.outputs import MAP_TOPICS
+from emuformer_ros.maps.outputs import MAP_TOPICS
 from emuformer_ros.parameters import PARAMETERS
 from emuformer_ros.share import share_file
 
@@ -50,7 +52,10 @@ def test_every_argument_has_a_description_and_a_default(tree):
 
     assert all(names == {'default_value', 'description'} for names in keywords)
     named = {call.args[0].value for call in declarations if isinstance(call.args[0], ast.Constant)}
-    assert named == {'image', 'camera_info', 'namespace', 'params_file', 'use_sim_time', 'rviz'}
+    assert named == {
+        'autostart', 'camera_info', 'cameras', 'image', 'namespace', 'params_file', 'respawn',
+        'rviz', 'use_sim_time',
+    }  # fmt: skip
 
 
 def test_every_file_that_the_launch_file_uses_is_installed(tree):
@@ -63,13 +68,51 @@ def test_every_file_that_the_launch_file_uses_is_installed(tree):
 def test_the_node_is_started_by_its_executable_and_name(tree):
     keywords = {
         keyword.arg: keyword.value.value
-        for keyword in calls(tree, 'LifecycleNode')[0].keywords
+        for keyword in calls(tree, 'Node')[0].keywords
         if isinstance(keyword.value, ast.Constant)
     }
 
     assert keywords['package'] == 'emuformer_ros'
     assert keywords['executable'] == 'perception_node'
     assert keywords['name'] == 'perception'
+
+
+def remappings(tree: ast.Module, **arguments: str) -> list[tuple[str, str]]:
+    """The node's remappings, by the launch file's own functions, which need no launch system."""
+    wanted = ('camera_names', 'camera_remappings')
+    functions = [each for each in tree.body if getattr(each, 'name', '') in wanted]
+    for function in functions:
+        function.returns = function.args.args[0].annotation = None
+    scope = {'IMAGE': constant(tree, 'IMAGE')}
+    exec(compile(ast.Module(functions, []), LAUNCH_FILE, 'exec'), scope)
+    given = {'cameras': '', 'image': scope['IMAGE'], 'camera_info': '', **arguments}
+    return scope['camera_remappings'](SimpleNamespace(launch_configurations=given))
+
+
+@pytest.mark.parametrize('cameras', ['front,left', '[front, left]', "['front', 'left']"])
+def test_cameras_are_remapped_to_topics_with_their_names(tree, cameras):
+    topics = {'image': '/{camera}/image_raw', 'camera_info': '/calibration/{camera}'}
+
+    assert remappings(tree, cameras=cameras) == []
+    assert remappings(tree, cameras=cameras, **topics) == [
+        ('front/image', '/front/image_raw'),
+        ('front/camera_info', '/calibration/front'),
+        ('left/image', '/left/image_raw'),
+        ('left/camera_info', '/calibration/left'),
+    ]
+
+
+def test_a_single_camera_is_remapped_to_the_topics_as_they_are(tree):
+    assert remappings(tree) == [('image', '/camera/image_raw')]
+    assert remappings(tree, image='/a/b', camera_info='/c') == [
+        ('image', '/a/b'),
+        ('camera_info', '/c'),
+    ]
+
+
+def test_one_topic_for_several_cameras_is_an_error_that_says_what_to_write(tree):
+    with pytest.raises(ValueError, match=r'write \{camera\} where their names belong'):
+        remappings(tree, cameras='front,left', image='/camera/image')
 
 
 @pytest.fixture(scope='module')
@@ -82,32 +125,59 @@ def displayed(rviz: dict) -> dict[str, dict]:
     return {display['Topic']['Value']: display for display in displays}
 
 
-def test_rviz_shows_the_camera_and_four_maps_with_the_types_that_they_have(rviz):
-    published = {
-        topic.name.replace('~', '/perception'): topic.message_type for topic in MAP_TOPICS
+SHOWN_AT_FIRST = {
+    '/camera/image_raw',
+    '/perception/semantic/overlay',
+    '/perception/semantic/uncertainty',
+    '/perception/depth/image',
+    '/perception/depth/uncertainty',
+}
+"""What RViz subscribes to when it opens: the rest costs the node more, and is a click away."""
+
+QOS = {'Depth', 'Durability Policy', 'History Policy', 'Reliability Policy', 'Value'}
+IMAGE = {
+    'Class', 'Enabled', 'Max Value', 'Median window', 'Min Value', 'Name', 'Normalize Range',
+    'Topic', 'Value',
+}  # fmt: skip
+POINT_CLOUD = {
+    'Alpha', 'Autocompute Intensity Bounds', 'Autocompute Value Bounds', 'Axis', 'Channel Name',
+    'Class', 'Color', 'Color Transformer', 'Decay Time', 'Enabled', 'Invert Rainbow', 'Max Color',
+    'Max Intensity', 'Min Color', 'Min Intensity', 'Name', 'Position Transformer', 'Selectable',
+    'Size (Pixels)', 'Size (m)', 'Style', 'Topic', 'Use Fixed Frame', 'Use rainbow', 'Value',
+}  # fmt: skip
+
+
+def test_rviz_shows_topics_of_the_node_with_the_display_for_their_type(rviz):
+    classes = {
+        Image: 'rviz_default_plugins/Image',
+        PointCloud2: 'rviz_default_plugins/PointCloud2',
     }
-    topics = set(displayed(rviz)) - {'/camera/image_raw'}
-
-    assert topics == {
-        '/perception/semantic/overlay',
-        '/perception/semantic/uncertainty',
-        '/perception/depth/image',
-        '/perception/depth/uncertainty',
+    displays = {
+        topic.name.replace('~', '/perception'): classes.get(topic.message_type)
+        for topic in MAP_TOPICS
     }
-    assert all(published[topic] is Image for topic in topics)
+    displays['/camera/image_raw'] = classes[Image]
+
+    for topic, display in displayed(rviz).items():
+        assert display['Class'] == displays[topic], topic
 
 
-def test_rviz_displays_are_images_with_the_properties_of_that_display(rviz):
+def test_rviz_shows_the_camera_and_four_maps_until_more_is_switched_on(rviz):
+    enabled = {topic for topic, display in displayed(rviz).items() if display['Enabled']}
+
+    assert enabled == SHOWN_AT_FIRST
     for display in displayed(rviz).values():
-        assert display['Class'] == 'rviz_default_plugins/Image'
-        assert set(display) == {
-            'Class', 'Enabled', 'Max Value', 'Median window', 'Min Value', 'Name',
-            'Normalize Range', 'Topic', 'Value',
-        }  # fmt: skip
-        assert set(display['Topic']) == {
-            'Depth', 'Durability Policy', 'History Policy', 'Reliability Policy', 'Value',
-        }  # fmt: skip
-        assert display['Enabled'] is True
+        assert display['Value'] is display['Enabled']
+
+
+def test_rviz_displays_have_the_properties_of_their_display(rviz):
+    for display in displayed(rviz).values():
+        if display['Class'].endswith('/Image'):
+            assert set(display) == IMAGE
+            assert set(display['Topic']) == QOS
+        else:
+            assert set(display) == POINT_CLOUD
+            assert set(display['Topic']) == QOS | {'Filter size'}
 
 
 def test_rviz_subscribes_to_the_maps_reliably_and_to_any_camera(rviz):
@@ -134,7 +204,8 @@ def ament_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file.parent.mkdir(parents=True)
         file.touch()
     executable.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m emuformer_ros.perception_node "$@"\n'
+        f'#!/bin/sh\necho $$ > {tmp_path}/pid\n'
+        f'exec {sys.executable} -m emuformer_ros.perception_node "$@"\n'
     )
     executable.chmod(0o755)
     others = os.environ.get('AMENT_PREFIX_PATH', '')
@@ -142,7 +213,9 @@ def ament_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_launching_brings_the_node_to_active(ament_prefix, checkpoints, peer: RosPeer, tmp_path):
+def test_launching_brings_the_node_to_active_and_so_when_it_is_killed(
+    ament_prefix, checkpoints, peer: RosPeer, tmp_path
+):
     pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
 
     script = (
@@ -170,6 +243,13 @@ def test_launching_brings_the_node_to_active(ament_prefix, checkpoints, peer: Ro
             lambda: peer.state('/robot/perception') == 'active', 'the launched node to be active'
         )
         assert publisher.get_subscription_count() == 1
+        os.kill(int((ament_prefix / 'pid').read_text()), signal.SIGKILL)
+        # What is left of the killed node is forgotten after the time that it promised to live.
+        depths = peer.collect(Image, '/robot/perception/depth/image')
+        peer.wait_for(
+            lambda: publisher.publish(image_message(picture(60, 80))) or depths,
+            'a map of the node that was started again',
+        )
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(30)

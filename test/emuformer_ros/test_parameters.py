@@ -45,6 +45,12 @@ def test_a_choice_is_refused_with_the_choices():
     )
 
 
+def test_a_list_without_elements_has_no_type_and_is_refused():
+    assert PARAMETERS['cameras'].problem(None) == (
+        'cameras has no value: give one, or leave it out for the default'
+    )
+
+
 def test_any_path_is_accepted_as_checkpoint():
     assert PARAMETERS['checkpoint'].problem('/some/where.safetensors') == ''
 
@@ -63,10 +69,15 @@ def test_the_packaged_yaml_has_every_parameter_with_its_default():
     packaged = yaml.safe_load(share_file('config/perception.yaml').read_text())
 
     assert packaged == {
-        '/**': {'ros__parameters': {name: spec.default for name, spec in PARAMETERS.items()}}
+        '/**': {'ros__parameters': {name: default_of(spec) for name, spec in PARAMETERS.items()}}
     }
     types = {name: type(value) for name, value in packaged['/**']['ros__parameters'].items()}
-    assert types == {name: type(spec.default) for name, spec in PARAMETERS.items()}
+    assert types == {name: type(default_of(spec)) for name, spec in PARAMETERS.items()}
+
+
+def default_of(spec: ParameterSpec):
+    """The default as YAML has it."""
+    return list(spec.default) if isinstance(spec.default, tuple) else spec.default
 
 
 def comments() -> dict[str, str]:

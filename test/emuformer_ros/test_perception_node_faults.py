@@ -7,7 +7,7 @@ import numpy as np
 from frames import IMAGE_TOPIC, image_message, picture
 from sensor_msgs.msg import Image
 
-from emuformer_ros.image_conversion import to_message
+from emuformer_ros.camera.image_conversion import to_message
 
 ENTROPY = '/perception/semantic/uncertainty'
 
@@ -134,5 +134,6 @@ def test_an_engine_that_fails_on_a_frame_is_reported_and_goes_on(start_node, pee
     peer.wait_for(lambda: maps, 'the map of the next frame')
 
     assert values['last_failure'] == 'MemoryError: no memory for a black image'
+    assert 'asked to release memory, all free' in node.log
     assert maps[0].header.stamp.sec == 3
     assert "cannot process an image on '/failing/image_raw': MemoryError" in node.log

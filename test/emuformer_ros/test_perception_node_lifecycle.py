@@ -10,14 +10,15 @@ DEPTH = '/perception/depth/image'
 
 
 def test_the_node_waits_unconfigured_when_it_is_not_told_to_start(node, peer):
-    values = peer.diagnostics().wait_for_value('state', 'unconfigured')
+    values = peer.diagnostics(part='node').wait_for_value('state', 'unconfigured')
 
     assert peer.state() == 'unconfigured'
     assert values['engine'] == ''
 
 
 def test_diagnostics_say_what_runs_and_where(active_node, peer):
-    values = peer.diagnostics().wait_for_value('state', 'active')
+    values = peer.diagnostics(part='node').wait_for_value('state', 'active')
+    values |= peer.diagnostics().wait_for(lambda values: 'image_topic' in values, 'a camera')
 
     assert values['engine'] == 'torch'
     assert values['device'] == 'cpu'

@@ -199,8 +199,8 @@ def test_the_overlay_takes_a_new_opacity_at_once(active_node, peer):
 @pytest.mark.parametrize(
     ('network', 'published'),
     [
-        ('SegFormer', {'image', 'uncertainty', 'overlay'}),
-        ('DepthFormer', {'image', 'camera_info', 'uncertainty'}),
+        ('SegFormer', {'image', 'uncertainty', 'confidence', 'overlay'}),
+        ('DepthFormer', {'image', 'camera_info', 'uncertainty', 'reliable'}),
     ],
 )
 def test_a_network_with_one_head_publishes_what_it_has(
@@ -223,3 +223,18 @@ def test_a_network_with_one_head_publishes_what_it_has(
         f'/perception/{task}/{name}' for name in published
     }
     assert not {n for n in offered if f'/{other}/' in n}
+    assert ('/perception/points' in offered) == (task == 'depth')
+
+
+def test_objects_are_published_by_a_network_that_tells_them_apart(node, peer, checkpoints):
+    peer.configure_and_activate(checkpoint=str(checkpoints['SegInstanceFormer']))
+    publisher = peer.publisher(Image, IMAGE_TOPIC)
+    image = picture()
+    topic = '/perception/instance/image'
+    message = receive(peer, publisher, image, {topic: Image})[topic]
+
+    found = np.frombuffer(message.data, np.uint16).reshape(message.height, message.width)
+    assert (message.encoding, message.step) == ('16UC1', 2 * image.shape[1])
+    engine = create_engine(checkpoints['SegInstanceFormer'], 'torch', 'cpu')
+    np.testing.assert_array_equal(found, engine.predict(image, ('instances',)).instances)
+    assert len(np.unique(found)) > 1

@@ -3,8 +3,8 @@ import pytest
 from rosbags.image import image_to_cvimage
 
 from emu_model import scenes
-from emuformer_ros.bag_cameras import find_camera_info_topic, find_image_topic
-from emuformer_ros.bags import Bag, decode, header_stamp_ns
+from emuformer_ros.bags.cameras import find_camera_info_topic, find_image_topic
+from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.synthetic_drive import (
     CAMERA_INFO_TOPIC,
     DEPTH_TOPIC,
@@ -83,7 +83,7 @@ def test_the_command_line_writes_the_same_drive_every_time(tmp_path):
         '--rate',
         '5',
         '--size',
-        '24x32',
+        '32x48',
         '--seed',
         '3',
         '--shift',
@@ -94,7 +94,7 @@ def test_the_command_line_writes_the_same_drive_every_time(tmp_path):
     with Bag(tmp_path / 'a.mcap') as a, Bag(tmp_path / 'b.mcap') as b:
         assert list(a.messages()) == list(b.messages())
         first = decode(next(a.messages([IMAGE_TOPIC])))
-    frame = next(iter(scenes.drive('street', 3, 2, 5.0, 24, 32, shift='fog')))
+    frame = next(iter(scenes.drive('street', 3, 2, 5.0, 32, 48, shift='fog')))
     np.testing.assert_array_equal(image_to_cvimage(first), frame.image)
 
 
@@ -103,7 +103,8 @@ def test_the_command_line_writes_the_same_drive_every_time(tmp_path):
     [
         (['--size', '320'], 'give HEIGHTxWIDTH'),
         (['--frames', '0'], '0 is not positive'),
-        (['--rate', '-1'], 'give a positive number'),
+        (['--rate', '-1'], 'give a number above 0'),
+        (['--rate', 'fast'], "'fast' is no number"),
         (['--shift', 'earthquake'], 'fog'),
     ],
 )
@@ -118,5 +119,5 @@ def test_arguments_out_of_range_are_refused_with_what_is_allowed(
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path, capsys):
     (tmp_path / 'thesis.tex').write_text('…')
-    assert main([str(tmp_path), '--frames', '1', '--size', '16x16']) == 1
+    assert main([str(tmp_path), '--frames', '1', '--size', '32x32']) == 1
     assert 'no rosbag2 folder' in capsys.readouterr().err

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from emu_model.checkpoint import CheckpointInfo
-from emuformer_ros.uncertainty_alarm import (
+from emuformer_ros.health.uncertainty_alarm import (
     AlarmLevels,
     AlarmState,
     UncertaintyAlarm,

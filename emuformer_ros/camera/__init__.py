@@ -1,0 +1,1 @@
+"""One camera: its subscriptions and images, and where its frames wait."""

@@ -1,0 +1,202 @@
+"""The node's subscriptions to one camera: its images and its CameraInfo."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from emuformer_ros.camera.camera_names import camera_info_name, image_name
+from emuformer_ros.camera.qos import POLICIES, overridable, subscription_reliability
+from emuformer_ros.health.silence import why_no_image
+
+try:
+    from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+
+# The executor empties the queue into the mailbox at once; it is long enough for a burst, so that
+# what is dropped is dropped there and counted.
+_IMAGE_QUEUE = 10
+_ADAPT_PERIOD_S = 1.0
+
+_IMAGE_POLICIES = tuple(kind for kind in POLICIES if kind != QoSPolicyKind.RELIABILITY)
+"""Without the reliability, which changes with the publishers unless a user gives it."""
+
+
+def camera_topics(node: LifecycleNode, camera: str, transport: str) -> tuple[str, str]:
+    """Full names of a camera's image topic and of the CameraInfo topic that goes with it.
+
+    The latter is beside the image topic, as image_transport has it, unless `camera_info` is
+    remapped.
+    """
+    image = node.resolve_topic_name(image_name(camera))
+    info_name = camera_info_name(camera)
+    info = node.resolve_topic_name(info_name)
+    if info == node.resolve_topic_name(info_name, only_expand=True):
+        info = f'{image.rpartition("/")[0]}/camera_info'
+    return (f'{image}/compressed' if transport == 'compressed' else image), info
+
+
+def choose_reliability(
+    setting: str, offered: Iterable[ReliabilityPolicy], current: ReliabilityPolicy
+) -> ReliabilityPolicy:
+    """The reliability to subscribe with.
+
+    A reliable subscription gets nothing from a best-effort publisher, and a best-effort one loses
+    large images: so 'auto' is reliable where every publisher offers it.
+
+    Args:
+        setting: 'auto', 'reliable' or 'best_effort'.
+        offered: What the publishers there are offer.
+        current: What to stay with while there is no publisher.
+    """
+    if setting != 'auto':
+        return ReliabilityPolicy[setting.upper()]
+    offered = list(offered)
+    if not offered:
+        return current
+    every = all(policy == ReliabilityPolicy.RELIABLE for policy in offered)
+    return ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT
+
+
+class CameraInput:
+    """Subscribes to one camera.
+
+    Args:
+        node: The node that the subscriptions are of.
+        camera: Name of the camera; empty for a node's only one.
+        transport: 'raw' or 'compressed'.
+        reliability: 'auto', 'reliable' or 'best_effort'.
+        on_image: Called in the executor with every image message.
+
+    Raises:
+        ValueError, RuntimeError, InvalidParameterTypeException: If a user's override of a
+            subscription's quality of service is not allowed.
+
+    Attributes:
+        image_topic: Full name of the subscribed image topic.
+        info_topic: Full name of the subscribed CameraInfo topic.
+        subscribed_at_s: When the subscription began, in seconds of time.monotonic.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        camera: str,
+        transport: str,
+        reliability: str,
+        on_image: Callable[[Image | CompressedImage], None],
+    ) -> None:
+        image_topic, info_topic = camera_topics(node, camera, transport)
+        self._name = image_name(camera)
+        self.subscribed_at_s = time.monotonic()
+        self._node = node
+        self._type = CompressedImage if transport == 'compressed' else Image
+        self._setting = subscription_reliability(node, image_topic) or reliability
+        self._on_image = on_image
+        self._info: CameraInfo | None = None
+        self._info_arrived = threading.Event()
+        self._reliability = choose_reliability(self._setting, (), ReliabilityPolicy.RELIABLE)
+        with contextlib.ExitStack() as made:
+            # Best effort matches any publisher, and a message this small is not lost.
+            self._infos = node.create_subscription(
+                CameraInfo,
+                info_topic,
+                self._on_info,
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+                qos_overriding_options=overridable(),
+            )
+            made.callback(node.destroy_subscription, self._infos)
+            self._images = self._subscribe(image_topic)
+            made.callback(lambda: node.destroy_subscription(self._images))
+            # Not the node's clock: publishers come and go while simulated time stands still.
+            self._timer = node.create_timer(
+                _ADAPT_PERIOD_S,
+                self.adapt_reliability,
+                clock=Clock(clock_type=ClockType.STEADY_TIME),
+            )
+            made.callback(node.destroy_timer, self._timer)
+            self._made = made.pop_all()
+        self.image_topic = self._images.topic_name
+        self.info_topic = self._infos.topic_name
+
+    @property
+    def image_publishers(self) -> int:
+        """How many publishers the image topic has."""
+        return self._node.count_publishers(self.image_topic)
+
+    @property
+    def info_publishers(self) -> int:
+        """How many publishers the CameraInfo topic has."""
+        return self._node.count_publishers(self.info_topic)
+
+    def info(self, until_s: float) -> CameraInfo | None:
+        """The latest CameraInfo; None if none came.
+
+        Args:
+            until_s: How long to wait for the first one, on the clock of time.monotonic.
+        """
+        self._info_arrived.wait(max(until_s - time.monotonic(), 0.0))
+        return self._info
+
+    def adapt_reliability(self) -> None:
+        """Subscribe anew if the publishers that are there now call for another reliability."""
+        publishers = self._node.get_publishers_info_by_topic(self.image_topic)
+        wanted = choose_reliability(
+            self._setting, (p.qos_profile.reliability for p in publishers), self._reliability
+        )
+        if wanted != self._reliability:
+            self._reliability = wanted
+            self._node.destroy_subscription(self._images)
+            self._images = self._subscribe(self.image_topic)
+            self._node.get_logger().info(
+                f"'{self.image_topic}' is published {wanted.name.lower()}: subscribed likewise"
+            )
+
+    def silence(self) -> str:
+        """Why no image may be arriving, and what to do."""
+        return why_no_image(
+            self.image_topic,
+            self._name,
+            f'sensor_msgs/msg/{self._type.__name__}',
+            self._images.qos_profile,
+            self._node.get_publishers_info_by_topic(self.image_topic),
+        )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._made.close()
+
+    def _subscribe(self, topic: str) -> Subscription:
+        return self._node.create_subscription(
+            self._type,
+            topic,
+            self._on_image,
+            QoSProfile(depth=_IMAGE_QUEUE, reliability=self._reliability),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._on_incompatible_qos,
+                use_default_callbacks=False,
+            ),
+            qos_overriding_options=overridable(_IMAGE_POLICIES),
+        )
+
+    def _on_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        """Subscribe as the new publisher offers, or say why it cannot be heard."""
+        images = self._images
+        self.adapt_reliability()
+        if self._images is images:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            self._node.get_logger().warning(
+                f"a publisher of '{self.image_topic}' is not heard, because its {policy} does not "
+                "match the subscription's: see /diagnostics"
+            )
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._info = info
+        self._info_arrived.set()

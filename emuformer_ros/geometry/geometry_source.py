@@ -1,0 +1,129 @@
+"""What is known of a camera's geometry: from its CameraInfo, and what is assumed without."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from sensor_msgs.msg import CameraInfo
+
+from emu_model.engines import Engine
+from emu_model.framing import Framing, frame_window
+from emuformer_ros.camera.camera import Camera, Frame
+from emuformer_ros.camera.image_conversion import ImageError
+from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
+from emuformer_ros.geometry.frame_geometry import FrameGeometry
+from emuformer_ros.geometry.metric_depth import depth_scale
+from emuformer_ros.geometry.rectification import Rectification, Rectifier
+
+_INFO_PATIENCE_S = 1.0
+"""How long a camera's first frame waits for the CameraInfo that comes along with it."""
+
+
+class GeometrySource:
+    """Gives the geometry of frames, and keeps the cameras' depth scale up to date.
+
+    Args:
+        engine: Runs the network.
+        parameter: Gives the present value of a parameter that may change at any time.
+        logger: The node's.
+    """
+
+    def __init__(
+        self, engine: Engine, parameter: Callable[[str], Any], logger: RcutilsLogger
+    ) -> None:
+        self._engine = engine
+        self._parameter = parameter
+        self._logger = logger
+        self._rectifiers: dict[Camera, Rectifier] = {}
+        self._met: set[Camera] = set()
+
+    def geometry(
+        self, frame: Frame, image_size: tuple[int, int], is_metric: bool
+    ) -> FrameGeometry:
+        """The way of a frame to the network and back.
+
+        Args:
+            frame: The frame.
+            image_size: (height, width) of its image.
+            is_metric: Whether its depth is wanted, which needs the camera's focal length.
+
+        Raises:
+            ImageError: If it is to be rectified and the camera's CameraInfo does not allow it.
+        """
+        network_size = self._engine.network_size or image_size
+        framing = frame_window(image_size, network_size, self._parameter('resize_mode'))
+        at_camera_size = self._parameter('output_size') == 'camera'
+        size = image_size if at_camera_size else network_size
+        rectification, info = None, None
+        if self._parameter('rectify'):
+            rectification = self._rectification(frame, image_size)
+            info = rectification.camera_info
+        elif is_metric:
+            info = self._info(frame)
+        if is_metric:
+            info = self._calibrate(frame.camera, info, framing, network_size)
+        maps_info = info and rescale(info, image_size, size, None if at_camera_size else framing)
+        return FrameGeometry(framing, network_size, at_camera_size, rectification, maps_info)
+
+    def _info(self, frame: Frame) -> CameraInfo | None:
+        """The camera's CameraInfo; its first frame waits for it."""
+        is_first = frame.camera not in self._met
+        self._met.add(frame.camera)
+        return frame.camera.input.info(frame.arrival_s + _INFO_PATIENCE_S if is_first else 0.0)
+
+    def _rectification(self, frame: Frame, image_size: tuple[int, int]) -> Rectification:
+        rectifier = self._rectifiers.setdefault(frame.camera, Rectifier())
+        try:
+            return rectifier.rectification(_required(self._info(frame)), image_size)
+        except CameraInfoError as error:
+            raise ImageError(
+                f"it cannot be rectified by the CameraInfo on '{frame.camera.input.info_topic}': "
+                f'{error}, or set the parameter rectify to false'
+            ) from error
+
+    def _calibrate(
+        self,
+        camera: Camera,
+        info: CameraInfo | None,
+        framing: Framing,
+        network_size: tuple[int, int],
+    ) -> CameraInfo | None:
+        """Take over the camera's focal length; returns its CameraInfo, None if it has none."""
+        calibrated_px = self._engine.info.focal_length_px
+        try:
+            camera.depth_scale = depth_scale(
+                _required(info), framing.image_size, network_size, calibrated_px, framing
+            )
+        except CameraInfoError as error:
+            camera.depth_scale = 1.0
+            self._report_problem(camera, str(error), framing, network_size)
+            return None
+        camera.info_problem = ''
+        return info
+
+    def _report_problem(
+        self, camera: Camera, reason: str, framing: Framing, network_size: tuple[int, int]
+    ) -> None:
+        """Say, once for every reason, what focal length the depth now rests on."""
+        problem = (
+            f"no CameraInfo for the depth on '{camera.input.info_topic}': {reason}; no points are "
+            'published'
+        )
+        calibrated_px = self._engine.info.focal_length_px
+        if calibrated_px:
+            assumed_px = calibrated_px * np.sqrt(np.prod(framing.size) / np.prod(network_size))
+            height, width = framing.image_size
+            problem += (
+                f'; the depth assumes a focal length of {assumed_px:.1f} px at '
+                f'{width}x{height} pixels'
+            )
+        if problem != camera.info_problem:
+            self._logger.warning(problem)
+        camera.info_problem = problem
+
+
+def _required(info: CameraInfo | None) -> CameraInfo:
+    if info is None:
+        raise CameraInfoError('none has arrived: publish it')
+    return info

@@ -1,0 +1,47 @@
+"""Whether the engine can still be used: it may fail on a frame, but not on one after the other."""
+
+from collections.abc import Callable
+
+
+class EngineHealth:
+    """Counts the failures in a row of what all cameras share.
+
+    The worker thread reports to it and the executor reads from it.
+
+    Args:
+        on_failure: Called, in the worker thread, after every failure.
+
+    Attributes:
+        failures: How many frames the engine has failed on since the last that it did not.
+        last_failure: Why it failed the last time.
+    """
+
+    def __init__(self, on_failure: Callable[[], None]) -> None:
+        self.failures = 0
+        self.last_failure = ''
+        self._on_failure = on_failure
+
+    def succeed(self) -> None:
+        """Note that the engine has run."""
+        self.failures = 0
+
+    def fail(self, reason: str) -> None:
+        """Note that the engine has failed."""
+        self.last_failure = reason
+        self.failures += 1
+        self._on_failure()
+
+    def problem(self, max_failures: int) -> str:
+        """Why the engine cannot go on, and what to do; empty while it can.
+
+        Args:
+            max_failures: Failures in a row at which it cannot; 0 for never.
+        """
+        if not 0 < max_failures <= self.failures:
+            return ''
+        return (
+            f'the engine failed on {self.failures} images in a row, the last time with '
+            f"'{self.last_failure}': configure and activate the node again, or restart it; where "
+            'memory ran out, give it a smaller network_height and network_width or a smaller '
+            'checkpoint'
+        )

@@ -1,0 +1,1 @@
+"""The topics that maps are published on, and their messages."""

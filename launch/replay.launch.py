@@ -1,0 +1,69 @@
+"""Plays a recording, with its time, through the perception node, and shows the maps in RViz."""
+
+from launch import LaunchContext, LaunchDescription
+from launch.action import Action
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.event_handlers import OnStateTransition
+
+from emuformer_ros.dds_profile import profile_environment
+from emuformer_ros.share import share_file
+
+CLOCK_HZ = '100'
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments of perception.launch.py, all but use_sim_time, can be given too."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'bag', description='The recording: a folder or file of rosbag2.'
+            ),
+            DeclareLaunchArgument(
+                'rate', default_value='1.0', description='How many times as fast to play it.'
+            ),
+            DeclareLaunchArgument(
+                'loop',
+                default_value='false',
+                description="Begin anew at its end: 'true' or 'false'.",
+            ),
+            DeclareLaunchArgument(
+                'rviz', default_value='true', description="Show the maps in RViz: 'true'."
+            ),
+            OpaqueFunction(function=play_when_active),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(share_file('launch/perception.launch.py'))),
+                launch_arguments={
+                    'use_sim_time': 'true',
+                    'rviz': LaunchConfiguration('rviz'),
+                }.items(),
+            ),
+        ]
+    )
+
+
+def play_when_active(context: LaunchContext) -> list[Action]:
+    """Plays from the beginning as soon as the node listens: no frame is lost to its start."""
+    loop = context.launch_configurations['loop'] == 'true'
+    player = ExecuteProcess(
+        cmd=[
+            *('ros2', 'bag', 'play', LaunchConfiguration('bag')),
+            *('--clock', CLOCK_HZ, '--rate', LaunchConfiguration('rate')),
+            *(['--loop'] if loop else []),
+        ],
+        additional_env=profile_environment(),
+        output='screen',
+    )
+    return [
+        RegisterEventHandler(
+            # Not again where the node is activated again.
+            OnStateTransition(goal_state='active', entities=[player], handle_once=True)
+        )
+    ]

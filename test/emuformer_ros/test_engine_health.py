@@ -1,0 +1,40 @@
+import pytest
+
+from emuformer_ros.health.engine_health import EngineHealth
+
+
+@pytest.fixture
+def told():
+    """What the owner was told, one entry for each failure."""
+    return []
+
+
+@pytest.fixture
+def health(told):
+    return EngineHealth(lambda: told.append('failure'))
+
+
+def test_only_failures_in_a_row_count(health, told):
+    for _ in range(2):
+        health.fail('out of memory')
+        health.fail('out of memory')
+        assert health.problem(3) == ''
+        health.succeed()
+
+    assert told == ['failure'] * 4
+
+
+def test_at_the_limit_the_problem_names_count_reason_and_what_to_do(health):
+    health.fail('first')
+    health.fail('out of memory')
+    problem = health.problem(2)
+
+    assert "failed on 2 images in a row, the last time with 'out of memory'" in problem
+    assert 'configure and activate the node again, or restart it' in problem
+
+
+def test_without_a_limit_an_engine_is_never_given_up(health):
+    for _ in range(1000):
+        health.fail('again')
+
+    assert health.problem(0) == ''

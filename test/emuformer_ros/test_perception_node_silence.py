@@ -1,0 +1,70 @@
+"""Each way in which a camera can fail to reach the node has its own message."""
+
+from frames import IMAGE_TOPIC, camera_info, image_message, picture
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+DEPTH = '/perception/depth/image'
+OK, WARN = b'\x00', b'\x01'
+
+
+def test_a_camera_that_is_there_and_sends_nothing(active_node, peer):
+    peer.publisher(Image, IMAGE_TOPIC)
+    values = peer.diagnostics().wait_for(
+        lambda values: 'has a publisher but no image arrives' in values['message'], 'a warning'
+    )
+
+    assert values['level'] == WARN
+    assert "give the camera's process this package's Fast DDS profile too" in values['message']
+    assert 'has a publisher but no image arrives' in active_node.log
+
+
+def test_a_reliability_that_does_not_match_is_logged_at_once(node, peer, checkpoints):
+    peer.configure_and_activate(checkpoint=str(checkpoints['SegFormer']), reliability='reliable')
+    start = len(node.log)
+    peer.publisher(Image, IMAGE_TOPIC, ReliabilityPolicy.BEST_EFFORT, matched=False)
+
+    peer.wait_for(
+        lambda: 'because its RELIABILITY does not match' in node.log[start:], 'a line in the log'
+    )
+
+
+def test_a_durability_that_does_not_match_is_named_with_how_to_override_it(
+    start_node, peer, checkpoints
+):
+    node = start_node(
+        parameters={
+            'autostart': 'true',
+            'engine': 'torch',
+            'checkpoint': checkpoints['SegFormer'],
+            'diagnostics_period_s': 0.2,
+            'qos_overrides./latched/image_raw.subscription.durability': 'transient_local',
+        },
+        remaps={'__node': 'latched', 'image': '/latched/image_raw'},
+    )
+    peer.publisher(Image, '/latched/image_raw', matched=False)
+    values = peer.diagnostics('latched').wait_for(
+        lambda values: 'another quality of service' in values['message'], 'a warning'
+    )
+
+    assert 'volatile publisher and transient local subscription' in values['message']
+    assert "with the node's qos_overrides parameters" in values['message']
+    assert 'because its DURABILITY does not match' in node.log
+
+
+def test_a_missing_camera_info_is_a_warning_for_those_who_subscribe_to_depth(active_node, peer):
+    diagnostics = peer.diagnostics()
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    depths = peer.collect(Image, DEPTH)
+    image = picture()
+    camera.publish(image_message(image, 1))
+    peer.wait_for_messages([depths], 1, 'a depth map')
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+    assert "no CameraInfo for the depth on '/camera/camera_info'" in values['message']
+    assert 'publish it' in values['message']
+
+    infos = peer.publisher(CameraInfo, '/camera/camera_info')
+    infos.publish(camera_info(image, fx=100.0, fy=100.0))
+    camera.publish(image_message(image, 2))
+    peer.wait_for_messages([depths], 2, 'a depth map')
+    diagnostics.wait_for(lambda values: values['level'] == OK, 'the end of the warning')

@@ -1,0 +1,116 @@
+"""What the node makes of the stamps of images: late ones, early ones, and time that jumps."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from frames import IMAGE_TOPIC, image_message, picture
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+ENTROPY = '/perception/semantic/uncertainty'
+OK, WARN = b'\x00', b'\x01'
+
+
+def stamped(stamp_s: float) -> Image:
+    message = image_message(picture(40, 56))
+    second, rest = divmod(stamp_s, 1.0)
+    message.header.stamp = Time(seconds=int(second), nanoseconds=int(1e9 * rest)).to_msg()
+    return message
+
+
+def test_images_that_are_too_old_are_dropped_counted_and_explained(active_node, peer):
+    assert peer.set_parameter('max_age_s', 5.0).successful
+    maps = peer.collect(Image, ENTROPY)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    diagnostics = peer.diagnostics()
+    now_s = time.time()
+    camera.publish(stamped(now_s - 60.0))
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+    assert '1 images dropped, older than max_age_s (5 s), the last by 60.' in values['message']
+    assert 'synchronise its clock' in values['message']
+    assert "images of 'camera_optical_frame' are dropped, 60." in active_node.log
+
+    fresh = stamped(now_s)
+    camera.publish(fresh)
+    peer.wait_for_messages([maps], 1, 'the map of a fresh image')
+    values = diagnostics.wait_for_value('frames_processed', 1)
+    assert [message.header.stamp for message in maps] == [fresh.header.stamp]
+    assert (values['frames_received'], values['frames_too_old']) == ('2', '1')
+
+    # At any time: without a limit, the same image is taken.
+    assert peer.set_parameter('max_age_s', 0.0).successful
+    camera.publish(stamped(now_s - 60.0))
+    peer.wait_for_messages([maps], 2, 'the map of an old image')
+
+
+def test_images_from_the_future_are_processed_counted_and_explained(active_node, peer):
+    assert peer.set_parameter('max_age_s', 5.0).successful
+    maps = peer.collect(Image, ENTROPY)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    diagnostics = peer.diagnostics()
+    camera.publish(stamped(time.time() + 3600.0))
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+
+    assert '1 images are stamped in the future, the last by 3' in values['message']
+    assert "synchronise the camera's clock with this machine's" in values['message']
+    assert values['frames_from_future'] == '1'
+    assert "images of 'camera_optical_frame' are stamped 3" in active_node.log
+    peer.wait_for_messages([maps], 1, 'its map')
+
+
+def test_a_recording_that_loops_starts_the_statistics_anew_with_one_message(active_node, peer):
+    maps = peer.collect(Image, ENTROPY)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    diagnostics = peer.diagnostics()
+    for number, stamp_s in enumerate((100.0, 110.0, 120.0)):
+        camera.publish(stamped(stamp_s))
+        peer.wait_for_messages([maps], number + 1, 'a map')
+
+    camera.publish(stamped(100.0))
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+    assert 'the stamps of the images went back: nothing to do if' in values['message']
+    assert values['time_jumps'] == '1'
+    assert "the stamps of images of 'camera_optical_frame' went back by " in active_node.log
+
+    camera.publish(stamped(110.0))
+    peer.wait_for_messages([maps], 5, 'a map of every image')
+    values = diagnostics.wait_for_value('frames_processed', 5)
+    assert (values['level'], values['time_jumps']) == (OK, '1')
+
+
+@pytest.fixture
+def simulated_time(active_node, peer) -> Iterator[None]:
+    assert peer.set_parameter('use_sim_time', True).successful
+    yield
+    assert peer.set_parameter('use_sim_time', False).successful
+
+
+def test_simulated_time_without_a_clock_is_explained_and_images_are_processed(
+    simulated_time, peer
+):
+    assert peer.set_parameter('max_age_s', 5.0).successful
+    maps = peer.collect(Image, ENTROPY)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    diagnostics = peer.diagnostics()
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+    assert 'use_sim_time is true and no /clock arrives' in values['message']
+    camera.publish(stamped(1000.0))
+    peer.wait_for_messages([maps], 1, 'a map')
+
+    clock = peer.node.create_publisher(Clock, '/clock', 10)
+    try:
+        peer.wait_for(lambda: clock.get_subscription_count(), 'a subscription to /clock')
+        clock.publish(Clock(clock=Time(seconds=1000).to_msg()))
+        diagnostics.wait_for(lambda values: values['level'] == OK, 'the end of the warning')
+        # The age is the simulated one: of a recording that is decades old, this image is fresh.
+        camera.publish(stamped(999.0))
+        values = diagnostics.wait_for(
+            lambda values: values.get('last_age_s') == '1.000', 'the age of the image'
+        )
+        assert values['frames_too_old'] == '0'
+        camera.publish(stamped(990.0))
+        diagnostics.wait_for_value('frames_too_old', 1)
+    finally:
+        peer.node.destroy_publisher(clock)

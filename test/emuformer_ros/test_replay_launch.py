@@ -1,0 +1,102 @@
+"""The launch file that plays a recording: read, and run where launch_ros is installed."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ros_peer import RosPeer
+
+from emuformer_ros.share import share_file
+
+LAUNCH_FILE = share_file('launch/replay.launch.py')
+INCLUDED = share_file('launch/perception.launch.py')
+
+
+def arguments(file: Path) -> dict[str, set[str]]:
+    """What each DeclareLaunchArgument with a constant name says, by that name."""
+    return {
+        node.args[0].value: {keyword.arg for keyword in node.keywords}
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, 'id', '') == 'DeclareLaunchArgument'
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def strings(file: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return {node.value for node in nodes if isinstance(node, ast.Constant)}
+
+
+def test_all_arguments_are_described_and_only_the_recording_has_no_default():
+    declared = arguments(LAUNCH_FILE)
+
+    assert set(declared) == {'bag', 'rate', 'loop', 'rviz'}
+    assert all('description' in keywords for keywords in declared.values())
+    assert {name for name, words in declared.items() if 'default_value' not in words} == {'bag'}
+
+
+def test_it_includes_the_launch_file_of_the_node_in_simulated_time():
+    text = strings(LAUNCH_FILE)
+
+    assert 'launch/perception.launch.py' in text
+    assert 'use_sim_time' in text
+    assert {'use_sim_time', 'rviz'} <= set(arguments(INCLUDED))
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A prefix with the node, and a `ros2` that writes down what it is asked to do."""
+    marker = tmp_path / 'share/ament_index/resource_index/packages/emuformer_ros'
+    node, ros2 = tmp_path / 'lib/emuformer_ros/perception_node', tmp_path / 'bin/ros2'
+    for file in (marker, node, ros2):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o755)
+    node.write_text(f'#!/bin/sh\nexec {sys.executable} -m emuformer_ros.perception_node "$@"\n')
+    ros2.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked.partial\n')
+    with ros2.open('a') as script:
+        script.write(f'mv {tmp_path}/asked.partial {tmp_path}/asked\n')
+    others = os.environ.get('AMENT_PREFIX_PATH', '')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(tmp_path), others])))
+    monkeypatch.setenv('PATH', os.pathsep.join([str(ros2.parent), os.environ['PATH']]))
+    return tmp_path
+
+
+def test_the_recording_plays_with_its_clock_once_the_node_is_active(
+    installed, checkpoints, peer: RosPeer
+):
+    pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
+
+    script = (
+        'import sys, launch, launch.actions, launch.launch_description_sources as sources\n'
+        'service = launch.LaunchService(argv=[])\n'
+        'service.include_launch_description(launch.actions.IncludeLaunchDescription(\n'
+        '    sources.PythonLaunchDescriptionSource(sys.argv[1]),\n'
+        "    launch_arguments=[argument.split(':=') for argument in sys.argv[2:]]))\n"
+        'sys.exit(service.run())\n'
+    )
+    asked, log = installed / 'asked', installed / 'launch.log'
+    with log.open('w') as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, '-c', script, str(LAUNCH_FILE)),
+                *('bag:=/a/drive', 'rate:=0.5', 'loop:=true', 'rviz:=false'),
+                *('namespace:=replayed', 'device:=cpu'),
+                f'checkpoint:={checkpoints["SegDepthFormer"]}',
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'ROS_LOG_DIR': str(installed)},
+        )
+    try:
+        peer.wait_for(asked.exists, 'the recording to be played')
+        assert peer.state('/replayed/perception') == 'active'
+        assert asked.read_text() == 'bag play /a/drive --clock 100 --rate 0.5 --loop\n'
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+    assert code == 0, log.read_text()

@@ -1,0 +1,43 @@
+import pytest
+from std_msgs.msg import Header
+
+from emuformer_ros.health.stamps import FUTURE_TOLERANCE_S, JUMP_S, StampMonitor, stamp_s
+
+
+def test_a_stamp_is_seconds_and_nanoseconds():
+    header = Header()
+    header.stamp.sec, header.stamp.nanosec = 7, 250_000_000
+
+    assert stamp_s(header) == 7.25
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'ahead_s'),
+    [(100.0, 0.0), (100.0 + FUTURE_TOLERANCE_S, 0.0), (103.0, 3.0), (50.0, 0.0)],
+)
+def test_a_stamp_beyond_the_tolerance_is_in_the_future(stamp, ahead_s):
+    assert StampMonitor().check(stamp, 100.0).ahead_s == pytest.approx(ahead_s)
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'max_age_s', 'too_old'),
+    [(99.0, 0.5, True), (99.0, 1.0, False), (99.0, 0.0, False), (101.0, 0.5, False)],
+)
+def test_an_image_is_too_old_beyond_the_limit_and_never_without_one(stamp, max_age_s, too_old):
+    assert StampMonitor().check(stamp, 100.0).is_older_than(max_age_s) == too_old
+
+
+def test_a_recording_that_loops_jumps_back_once():
+    monitor = StampMonitor()
+    stamps = [10.0, 11.0, 12.0, 10.0, 11.0, 12.0]
+
+    jumps = [monitor.check(stamp, 12.0).jump_back_s for stamp in stamps]
+
+    assert jumps == [0.0, 0.0, 0.0, 2.0, 0.0, 0.0]
+
+
+def test_images_that_overtake_each_other_are_no_jump():
+    monitor = StampMonitor()
+    stamps = [10.0, 10.1, 10.05, 10.15, 10.15 - JUMP_S]
+
+    assert [monitor.check(stamp, 12.0).jump_back_s for stamp in stamps] == [0.0] * 5
