@@ -39,9 +39,8 @@ class CalibrationError(StreamingMetric):
         values = confidence[counted].double()
         inner_edges = torch.arange(1, self.bins, device=values.device).double() / self.bins
         bin_of = torch.bucketize(values, inner_edges)
-        accurate_bins = bin_of[accurate[counted]]
         self.pixels += torch.bincount(bin_of, minlength=self.bins)
-        self.accurate += torch.bincount(accurate_bins, minlength=self.bins)
+        self.accurate += torch.bincount(bin_of, accurate[counted], self.bins).long()
         self.confidence.index_add_(0, bin_of, values)
 
     def compute(self) -> dict[str, Tensor | dict]:

@@ -1,22 +1,24 @@
-"""Errors of a depth map against measured depth (Eigen et al. 2014)."""
+"""Errors of a depth map against measured depth (Eigen et al. 2014; Uhrig et al. 2017)."""
 
 from torch import Tensor
 
 from emu_model.metrics.streaming import ImageMeans, PixelMeans
 
-MIN_LOG_DEPTH_M = 1e-3
-"""Predictions are raised to this before a logarithm, as published evaluation code does."""
+MIN_DEPTH_M = 1e-3
+"""Predictions are raised to this before a logarithm, as published evaluation code does, and before
+they are inverted."""
 
 
 class DepthErrors(PixelMeans):
-    """RMSE, RMSE of the logarithm, AbsRel and SqRel, pooled over the pixels of all images.
+    """RMSE, RMSE of the logarithm, AbsRel, SqRel and iMAE, pooled over the pixels of all images.
 
     With prediction μ and measurement y: RMSE = sqrt(mean((μ − y)²)), RMSE log = sqrt(mean((log μ −
-    log y)²)), AbsRel = mean(|μ − y|/y), SqRel = mean((μ − y)²/y).
+    log y)²)), AbsRel = mean(|μ − y|/y), SqRel = mean((μ − y)²/y), and the error of the inverse
+    depth iMAE = mean(|1/μ − 1/y|) in 1/km.
     """
 
     def __init__(self) -> None:
-        super().__init__('rmse', 'rmse_log', 'abs_rel', 'sq_rel')
+        super().__init__('rmse', 'rmse_log', 'abs_rel', 'sq_rel', 'imae')
 
     def update(self, depth: Tensor, target: Tensor, counted: Tensor) -> None:
         """Add the pixels of a batch.
@@ -30,10 +32,11 @@ class DepthErrors(PixelMeans):
         square = (predicted - measured).square()
         log_square = log_ratio(predicted, measured).square()
         relative = (predicted - measured).abs() / measured
-        self.add_pixels([square, log_square, relative, square / measured])
+        inverse = 1 / predicted.clamp_min(MIN_DEPTH_M) - 1 / measured
+        self.add_pixels([square, log_square, relative, square / measured, 1000 * inverse.abs()])
 
     def compute(self) -> dict[str, Tensor]:
-        """`rmse` (m), `rmse_log`, `abs_rel`, `sq_rel` (m)."""
+        """`rmse` (m), `rmse_log`, `abs_rel`, `sq_rel` (m), `imae` (1/km)."""
         means = super().compute()
         return {**means, 'rmse': means['rmse'].sqrt(), 'rmse_log': means['rmse_log'].sqrt()}
 
@@ -68,4 +71,4 @@ class ScaleInvariantError(ImageMeans):
 
 def log_ratio(depth: Tensor, target: Tensor) -> Tensor:
     """Difference log μ − log y, with predictions below a millimetre raised to it."""
-    return depth.clamp_min(MIN_LOG_DEPTH_M).log() - target.log()
+    return depth.clamp_min(MIN_DEPTH_M).log() - target.log()

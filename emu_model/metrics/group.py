@@ -11,6 +11,10 @@ Figure = float | int | None | list
 """A number, None where it is undefined, or a list of these."""
 
 
+Sums = dict[str, Tensor]
+"""What a group has counted: small tensors by name, which add up."""
+
+
 class MetricGroup(nn.Module):
     """Base of a task's metrics; each metric is a child module and the subclass feeds them.
 
@@ -40,7 +44,7 @@ class MetricGroup(nn.Module):
         for _, metric in self._metrics():
             metric.reset()
 
-    def sums(self) -> dict[str, Tensor]:
+    def sums(self) -> Sums:
         """What has been counted so far, as a dict of small tensors to keep, send or save."""
         return {
             f'{name}.{state}': value.detach().clone()

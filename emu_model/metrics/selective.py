@@ -1,9 +1,11 @@
 """How wrong the classes are when the network may stay silent where it is unsure."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from emu_model.metrics.ranking import retained_error
+from emu_model.metrics.ranking import Ranking, rank_images, rankings_of, retained_error
 from emu_model.metrics.streaming import ImageMeans
 
 COVERAGES = 50
@@ -28,15 +30,23 @@ class RiskCoverage(ImageMeans):
             uncertainty: Any measure that grows with doubt, float (B, H, W).
             counted: The pixels to count, bool (B, H, W).
         """
-        for image_accurate, image_uncertainty, pixels in zip(accurate, uncertainty, counted):
-            if not pixels.any():
+        self.add_ranked(accurate, rankings_of(rank_images(uncertainty), counted))
+
+    def add_ranked(self, accurate: Tensor, rankings: Sequence[Ranking]) -> None:
+        """The same with pixels that have been ranked already.
+
+        Args:
+            accurate: As for `update`.
+            rankings: Of the counted pixels of each image.
+        """
+        for image_accurate, ranking in zip(accurate.flatten(1), rankings):
+            if not len(ranking.order):
                 continue
-            wrong = (~image_accurate[pixels]).double()
-            count = len(wrong)
-            every = torch.arange(1, count + 1, device=wrong.device).double()
-            kept = torch.cat([every, count * _coverages(wrong.device)])
-            risk = retained_error(wrong, image_uncertainty[pixels], kept)
-            self.add_image(torch.cat([risk[:count].mean().reshape(1), risk[count:]]))
+            wrong = ranking.cumulate(~image_accurate)
+            every = torch.arange(1, len(wrong) + 1, device=wrong.device)
+            area = (wrong / every).mean().reshape(1)
+            curve = retained_error(wrong, len(wrong) * _coverages(wrong.device))
+            self.add_image(torch.cat([area, curve]))
 
     def compute(self) -> dict[str, Tensor | dict]:
         """`aurc`, 0 to 1, and the curve `risk_coverage`: `risk` at each `coverage`, (50,)."""

@@ -1,5 +1,7 @@
 """All figures of the semantic task."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -7,8 +9,9 @@ from emu_model.labels import UNLABELLED
 from emu_model.metrics.calibration import CalibrationError
 from emu_model.metrics.certainty import AccuracyVersusUncertainty
 from emu_model.metrics.confusion import IntersectionOverUnion
-from emu_model.metrics.group import MetricGroup
+from emu_model.metrics.group import MetricGroup, Sums
 from emu_model.metrics.probabilities import ProbabilityScores
+from emu_model.metrics.ranking import Ranking, rank_images, rankings_of
 from emu_model.metrics.selective import RiskCoverage
 from emu_model.metrics.streaming import PixelCount, PixelShares
 from emu_model.shapes import check_same_shape
@@ -58,60 +61,139 @@ class SemanticMetrics(MetricGroup):
         confidence: Tensor | None = None,
         probabilities: Tensor | None = None,
     ) -> None:
-        """Add a batch of images.
+        """Add a batch of images; the arguments are those of SemanticComparison."""
+        maps = {'entropy': entropy, 'confidence': confidence, 'probabilities': probabilities}
+        self.add(SemanticComparison(self.num_classes, classes, target, **maps))
+
+    def add(self, comparison: 'SemanticComparison') -> None:
+        """Add a batch of images that other groups may have counted as well."""
+        self.add_sums(comparison.of_labelled)
+        self.add_sums(comparison.of_every if self.all_pixels else comparison.of_counted)
+
+    def count_labelled(self, comparison: 'SemanticComparison') -> None:
+        """Feed the metrics that need a label."""
+        labelled, target = comparison.labelled, comparison.target
+        self.iou.update(comparison.classes, torch.where(labelled, target, UNLABELLED))
+        if comparison.probabilities is not None:
+            self.scores.update(comparison.probabilities, target, labelled)
+
+    def count_accuracy(self, comparison: 'SemanticComparison', *, every: bool) -> None:
+        """Feed the metrics in which a pixel without a label can count, as inaccurate.
 
         Args:
-            classes: Predicted class ids, any integer type (B, H, W).
-            target: Labelled class ids, any integer type (B, H, W); 255 is unlabelled.
-            entropy: Predictive entropy in nats, float (B, H, W).
-            confidence: Highest class probability, float (B, H, W).
-            probabilities: Mean softmax, float (B, K, H, W).
-
-        Raises:
-            ValueError: If shapes differ, an id is no class, or a probability is not in 0 to 1.
+            comparison: The maps.
+            every: Whether it does.
         """
-        self._check(classes, target, entropy, confidence, probabilities)
-        finite = torch.ones_like(target, dtype=torch.bool)
-        for values in (entropy, confidence, _class_sum(probabilities)):
-            if values is not None:
-                finite &= values.isfinite()
-        labelled = target != UNLABELLED
-        wanted = torch.ones_like(labelled) if self.all_pixels else labelled
-        counted, labelled = wanted & finite, labelled & finite
-        accurate = labelled & (classes == target)
-
-        self.count.update(counted, wanted & ~finite)
-        self.iou.update(classes, torch.where(labelled, target, UNLABELLED))
+        wanted = torch.ones_like(comparison.wanted) if every else comparison.wanted
+        counted = wanted & comparison.finite
+        accurate = comparison.labelled & (comparison.classes == comparison.target)
+        self.count.update(counted, wanted & ~comparison.finite)
         self.accuracy.update([accurate], counted)
-        if entropy is not None:
-            self.certainty.update(accurate, entropy, counted)
-            self.risk_coverage.update(accurate, entropy, counted)
-        if confidence is not None:
-            self.calibration.update(confidence, accurate, counted)
-            self.calibration_10.update(confidence, accurate, counted)
-        if probabilities is not None:
-            self.scores.update(probabilities, target, labelled)
+        if comparison.entropy is not None:
+            self.certainty.update(accurate, comparison.entropy, counted)
+            rankings = comparison.rankings_of_every if every else comparison.rankings_of_labelled
+            self.risk_coverage.add_ranked(accurate, rankings)
+        if comparison.confidence is not None:
+            self.calibration.update(comparison.confidence, accurate, counted)
+            self.calibration_10.update(comparison.confidence, accurate, counted)
 
-    def _check(
+
+class SemanticComparison:
+    """Class maps held against labels, for one group of metrics or several.
+
+    What the groups have in common is counted once, and the uncertainties are sorted once.
+
+    Args:
+        num_classes: Number of classes K, 1 to 255.
+        classes: Predicted class ids, any integer type (B, H, W).
+        target: Labelled class ids, any integer type (B, H, W); 255 is unlabelled.
+        entropy: Predictive entropy in nats, float (B, H, W).
+        confidence: Highest class probability, float (B, H, W).
+        probabilities: Mean softmax, float (B, K, H, W).
+
+    Attributes:
+        wanted: Where there is a label, bool (B, H, W).
+        finite: Where the prediction is finite, bool (B, H, W).
+        labelled: Where both are, bool (B, H, W).
+
+    Raises:
+        ValueError: If shapes differ, an id is no class, or a probability is not in 0 to 1.
+    """
+
+    def __init__(
         self,
+        num_classes: int,
         classes: Tensor,
         target: Tensor,
-        entropy: Tensor | None,
-        confidence: Tensor | None,
-        probabilities: Tensor | None,
+        *,
+        entropy: Tensor | None = None,
+        confidence: Tensor | None = None,
+        probabilities: Tensor | None = None,
     ) -> None:
-        check_same_shape(classes=classes, target=target, entropy=entropy, confidence=confidence)
-        self._check_ids('predicted', classes)
-        self._check_ids('labelled', target[target != UNLABELLED])
-        _check_probabilities('confidence', confidence)
-        _check_probabilities('probabilities', probabilities)
-        if probabilities is not None:
-            batch, *size = target.shape
+        self.num_classes = num_classes
+        self.classes, self.target, self.entropy = classes, target, entropy
+        self.confidence, self.probabilities = confidence, probabilities
+        self._check()
+        self.finite = torch.ones_like(target, dtype=torch.bool)
+        for values in (entropy, confidence, _class_sum(probabilities)):
+            if values is not None:
+                self.finite &= values.isfinite()
+        self.wanted = target != UNLABELLED
+        self.labelled = self.wanted & self.finite
+
+    @cached_property
+    def rankings_of_every(self) -> list[Ranking]:
+        """The finite pixels of each image from the lowest to the highest entropy."""
+        return rankings_of(rank_images(self.entropy), self.finite)
+
+    @cached_property
+    def rankings_of_labelled(self) -> list[Ranking]:
+        """Those of them that are labelled."""
+        return rankings_of(self.rankings_of_every, self.labelled)
+
+    @cached_property
+    def of_labelled(self) -> Sums:
+        """What a group counts that needs a label."""
+        group = self._group()
+        group.count_labelled(self)
+        return group.sums()
+
+    @cached_property
+    def of_counted(self) -> Sums:
+        """What else a group counts that leaves unlabelled pixels out."""
+        return self._accuracy(every=False)
+
+    @cached_property
+    def of_every(self) -> Sums:
+        """What else a group counts that counts unlabelled pixels as inaccurate."""
+        return self.of_counted if self.wanted.all() else self._accuracy(every=True)
+
+    def _accuracy(self, *, every: bool) -> Sums:
+        group = self._group()
+        group.count_accuracy(self, every=every)
+        return group.sums()
+
+    def _group(self) -> SemanticMetrics:
+        return SemanticMetrics(self.num_classes).to(self.target.device)
+
+    def _check(self) -> None:
+        check_same_shape(
+            classes=self.classes,
+            target=self.target,
+            entropy=self.entropy,
+            confidence=self.confidence,
+        )
+        self._check_ids('predicted', self.classes)
+        self._check_ids('labelled', self.target[self.target != UNLABELLED])
+        _check_probabilities('confidence', self.confidence)
+        _check_probabilities('probabilities', self.probabilities)
+        if self.probabilities is not None:
+            batch, *size = self.target.shape
             expected = (batch, self.num_classes, *size)
-            if probabilities.shape != expected:
+            if self.probabilities.shape != expected:
                 raise ValueError(
-                    f'probabilities have shape {tuple(probabilities.shape)}, expected {expected}: '
-                    'pass the softmax over all classes'
+                    f'probabilities have shape {tuple(self.probabilities.shape)}, expected '
+                    f'{expected}: pass the softmax over all classes'
                 )
 
     def _check_ids(self, kind: str, ids: Tensor) -> None:

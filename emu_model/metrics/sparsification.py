@@ -1,9 +1,17 @@
 """How fast the depth error falls when the most uncertain pixels are removed first."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from emu_model.metrics.ranking import retained_error
+from emu_model.metrics.ranking import (
+    Ranking,
+    cumulate_ascending,
+    rank_images,
+    rankings_of,
+    retained_error,
+)
 from emu_model.metrics.streaming import ImageMeans
 
 INTERVALS = 50
@@ -37,13 +45,20 @@ class Sparsification(ImageMeans):
             uncertainty: Any measure that grows with doubt, float (B, H, W).
             counted: The pixels to count, bool (B, H, W).
         """
-        for image_error, image_uncertainty, pixels in zip(error, uncertainty, counted):
-            if not pixels.any():
-                continue
-            values = image_error[pixels].double()
-            curve = self._curve(values, image_uncertainty[pixels])
-            oracle = self._curve(values, values)
-            self.add_image(torch.cat([curve, oracle]))
+        self.add_ranked(error, rankings_of(rank_images(uncertainty), counted))
+
+    def add_ranked(self, error: Tensor, rankings: Sequence[Ranking]) -> None:
+        """The same with pixels that have been ranked already.
+
+        Args:
+            error: As for `update`.
+            rankings: Of the counted pixels of each image.
+        """
+        for image_error, ranking in zip(error.flatten(1), rankings):
+            if len(ranking.order):
+                model = ranking.cumulate(image_error)
+                oracle = cumulate_ascending(image_error[ranking.order])
+                self.add_image(torch.cat([self._curve(model), self._curve(oracle)]))
 
     def compute(self) -> dict[str, Tensor | dict]:
         """The areas, in the error's unit, and the curves behind them, averaged over images.
@@ -66,9 +81,9 @@ class Sparsification(ImageMeans):
             'curves': {f'sparsification{self.suffix}': curves},
         }
 
-    def _curve(self, error: Tensor, uncertainty: Tensor) -> Tensor:
-        kept = len(error) * (1 - _removed(error.device)[:-1])
-        remaining = retained_error(error, uncertainty, kept)
+    def _curve(self, cumulated: Tensor) -> Tensor:
+        kept = len(cumulated) * (1 - _removed(cumulated.device)[:-1])
+        remaining = retained_error(cumulated, kept)
         if self.root:
             remaining = remaining.sqrt()
         return torch.cat([remaining, remaining.new_zeros(1)])

@@ -1,0 +1,13 @@
+"""Train on stereo pairs: python -m train.fit_stereo --config train/configs/NAME.yaml --output DIR.
+
+--data.pseudo_labels names the folder that train.pseudo_labels has written; it is as train.fit
+otherwise. docs/training.md has the three runs that make a network.
+"""
+
+import sys
+
+from train.cli import run
+from train.stereo.module import StereoModule
+
+if __name__ == '__main__':
+    sys.exit(run(StereoModule, __doc__))

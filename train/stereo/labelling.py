@@ -1,0 +1,187 @@
+"""Making the pseudo labels of all pairs of a data set, once and for all."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emu_model.engines import create_engine
+from emu_model.warping import View
+from train.files import write_json
+from train.stereo.confidence import Disparities, confidences, match_views
+from train.stereo.label_files import (
+    MAX_DISPARITY_PX,
+    PseudoLabels,
+    label_path,
+    read_disparity,
+    read_label_image,
+    write_labels,
+)
+from train.stereo.pairs import VIEWS, PairSource, StereoPair
+
+_META = 'meta.json'
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where pseudo labels come from.
+
+    Attributes:
+        max_disparity: Largest disparity looked for, in pixels.
+        disparities: Folder of disparity maps to take instead of matching.
+        labels: Folder of class ids for views without published ones.
+        teacher: Checkpoint that predicts them instead.
+        device: Of the teacher, as for emu_model.create_engine.
+    """
+
+    max_disparity: int
+    disparities: Path | None = None
+    labels: Path | None = None
+    teacher: Path | None = None
+    device: str = 'auto'
+
+    def check(self) -> None:
+        """Find what is wrong before the first pair.
+
+        Raises:
+            ValueError: If a number is out of its range, or two origins of class ids are given.
+        """
+        most = int(MAX_DISPARITY_PX)
+        if not 1 <= self.max_disparity <= most:
+            raise ValueError(
+                f'the largest disparity is {self.max_disparity} px: give 1 to {most} px'
+            )
+        if self.labels and self.teacher:
+            raise ValueError('class ids come from a folder or from a teacher: give one of both')
+
+    def to_json(self) -> dict:
+        """What decides the labels."""
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+            if name != 'device'
+        }
+
+
+class Labeller:
+    """Makes the pseudo labels of pairs.
+
+    Args:
+        source: The pairs.
+        origins: Where labels come from.
+
+    Raises:
+        ValueError: If the teacher cannot be used, or knows other classes than the pairs have.
+    """
+
+    def __init__(self, source: PairSource, origins: Origins) -> None:
+        origins.check()
+        self._source = source
+        self._origins = origins
+        self._engine = None
+        self._one_at_a_time = threading.Lock()
+        if origins.teacher:
+            self._engine = create_engine(origins.teacher, 'torch', origins.device)
+            info = self._engine.info
+            if info.class_names != source.labels.class_names:
+                raise ValueError(
+                    f"teacher '{origins.teacher}' knows {len(info.class_names)} classes of "
+                    f"'{info.label_set}', the pairs have {len(source.labels)} of "
+                    f"'{source.labels.name}': it must know the same classes"
+                )
+
+    def labels(self, index: int) -> PseudoLabels:
+        """The pseudo labels of a pair."""
+        pair = self._source.read(index)
+        disparities = self._disparities(index, pair)
+        classes = {
+            view: ids
+            for view in VIEWS
+            if view not in pair.classes and (ids := self._classes(index, view, pair)) is not None
+        }
+        trust = confidences(pair, disparities, self._origins.max_disparity)
+        return PseudoLabels(disparities, trust, classes)
+
+    def _disparities(self, index: int, pair: StereoPair) -> Disparities:
+        folder = self._origins.disparities
+        if folder is None:
+            return match_views(pair, self._origins.max_disparity)
+        key, size = self._source.key(index), pair.left.shape[:2]
+        return {view: read_disparity(folder, key, view, size) for view in VIEWS}
+
+    def _classes(self, index: int, view: View, pair: StereoPair) -> np.ndarray | None:
+        image = pair.image(view)
+        if self._origins.labels:
+            key = self._source.key(index)
+            return read_label_image(self._origins.labels, key, view, image.shape[:2])
+        if self._engine is None:
+            return None
+        with self._one_at_a_time:
+            return self._engine.predict(image, ('classes',)).classes
+
+
+def label_pairs(labeller: Labeller, source: PairSource, folder: Path, workers: int) -> Iterator:
+    """Make the labels that are missing, yielding once for each that is done.
+
+    Args:
+        labeller: Makes them.
+        source: The pairs.
+        folder: Where their files go.
+        workers: Pairs at a time.
+    """
+
+    def work(index: int) -> None:
+        write_labels(label_path(folder, source.key(index)), labeller.labels(index))
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for done in as_completed([pool.submit(work, i) for i in missing(source, folder)]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def missing(source: PairSource, folder: Path) -> list[int]:
+    """The pairs without labels."""
+    return [i for i in range(len(source)) if not label_path(folder, source.key(i)).is_file()]
+
+
+def keep_meta(folder: Path, content: dict[str, Any]) -> None:
+    """Note how the labels of a folder are made, so that no others are mixed in.
+
+    Raises:
+        ValueError: If those in it were made in another way.
+    """
+    path = folder / _META
+    if path.is_file():
+        there = json.loads(path.read_text())
+        changed = [
+            f'{name} {there.get(name)} instead of {content[name]}'
+            for name in content
+            if there.get(name) != content[name]
+        ]
+        if changed:
+            raise ValueError(
+                f"'{folder}' holds pseudo labels made with {', '.join(changed)}: give another "
+                '--output, or remove it'
+            )
+    write_json(path, content)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def unlabelled_views(source: PairSource, origins: Origins) -> list[View]:
+    """Views that will have no class ids at all, judged by the first pair."""
+    if origins.labels or origins.teacher:
+        return []
+    published = source.read(0).classes
+    return [view for view in VIEWS if view not in published]
