@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from emu_model.files import written_aside
+from emu_model.inverse_depth import DEPTH_TARGETS
 from emu_model.labels import LabelSet
 from emu_model.tasks import NETWORKS
 
@@ -57,6 +59,9 @@ class CheckpointInfo:
         input_size: (height, width) the network was trained at; None where any size will do.
         focal_length_px: Focal length at `input_size` that depth is calibrated for, in pixels.
         depth_range_m: (nearest, farthest) depth of the training data in metres.
+        depth_target: What the depth head's mean is: 'depth' in metres, or 'inverse' depth in 1/m
+            (emu_model.inverse_depth). Predictions are in metres with either.
+        things: Ids of the classes whose objects are told apart; empty without an instance head.
         training_data: What it was trained on, in a sentence a user can read.
         training: Configuration of the training run.
         validation: Figures on validation data.
@@ -80,6 +85,8 @@ class CheckpointInfo:
     input_size: tuple[int, int] | None = None
     focal_length_px: float | None = None
     depth_range_m: tuple[float, float] | None = None
+    depth_target: str = 'depth'
+    things: tuple[int, ...] = ()
     training_data: str = ''
     training: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
@@ -121,6 +128,11 @@ class CheckpointInfo:
             raise ValueError(
                 f"its network is '{values.get('network')}', this package knows "
                 f'{", ".join(NETWORKS)}: update the package'
+            )
+        if values.get('depth_target', 'depth') not in DEPTH_TARGETS:
+            raise ValueError(
+                f"its depth_target is '{values['depth_target']}', this package knows "
+                f'{", ".join(DEPTH_TARGETS)}: update the package'
             )
         if values.get('method', 'single') not in METHODS:
             raise ValueError(
@@ -198,15 +210,9 @@ def save(network: 'Network', info: CheckpointInfo, path: str | os.PathLike, half
         name: (value.half() if half and value.dtype == torch.float32 else value).contiguous()
         for name, value in network.state_dict().items()
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
+    with written_aside(path) as partial:
         # Not save_file, which leaves a file that nobody but its owner may read.
         partial.write_bytes(serialise(state, {METADATA_KEY: info.to_json()}))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def save_ensemble(folder: str | os.PathLike, members: Sequence[str | os.PathLike]) -> None:
@@ -220,12 +226,10 @@ def save_ensemble(folder: str | os.PathLike, members: Sequence[str | os.PathLike
         CheckpointError, FileNotFoundError, ValueError: If they cannot be an ensemble.
     """
     ensemble_info([read_info(member) for member in members])
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     names = [os.path.relpath(member, folder) for member in members]
-    partial = folder / f'.{ENSEMBLE_FILE}.{os.getpid()}.partial'
-    partial.write_text(json.dumps({'format_version': _FORMAT_VERSION, 'members': names}, indent=2))
-    os.replace(partial, folder / ENSEMBLE_FILE)
+    content = {'format_version': _FORMAT_VERSION, 'members': names}
+    with written_aside(Path(folder) / ENSEMBLE_FILE) as partial:
+        partial.write_text(json.dumps(content, indent=2))
 
 
 def ensemble_members(folder: str | os.PathLike) -> list[Path]:
@@ -266,6 +270,11 @@ def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
                 f'a member is a {info.network} with {len(info.class_names)} classes, the first a '
                 f'{first.network} with {len(first.class_names)}: members must have the same tasks '
                 'and classes'
+            )
+        if info.depth_target != first.depth_target:
+            raise ValueError(
+                f"a member's depth_target is '{info.depth_target}', the first's "
+                f"'{first.depth_target}': members must predict the same quantity"
             )
     return dataclasses.replace(first, method='ensemble', num_samples=len(members))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from emu_model.checkpoint import METADATA_KEY, read_info
 from emu_model.engines.graph_source import require_single
+from emu_model.files import workspace_in, written_aside
 from emu_model.graphs.network import build_network
 
 FORMATS = {'onnx': '.onnx', 'openvino': '.xml'}
@@ -51,18 +52,14 @@ def export(
     info = read_info(checkpoint)
     require_single(info)
     model = build_network(checkpoint, size).SerializeToString()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f'.{os.getpid()}.{output.name}')
-    try:
-        if file_format == 'onnx':
+    if file_format == 'onnx':
+        with written_aside(output) as partial:
             partial.write_bytes(model)
-        else:
-            _save_openvino(model, partial, info.to_json())
-            os.replace(partial.with_suffix('.bin'), output.with_suffix('.bin'))
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
-        partial.with_suffix('.bin').unlink(missing_ok=True)
+        return
+    with workspace_in(output.parent) as workspace:
+        _save_openvino(model, workspace / output.name, info.to_json())
+        for path in (output.with_suffix('.bin'), output):
+            os.replace(workspace / path.name, path)
 
 
 def _save_openvino(model: bytes, path: Path, metadata: str) -> None:

@@ -20,7 +20,8 @@ def predict_maps(
         size: (height, width) of the maps.
 
     Returns:
-        The wanted maps that the raw outputs allow, each (B, *size), as in Prediction.
+        The wanted maps that the raw outputs allow, each (B, *size), as in Prediction, but for
+        what emu_model.engines.finishing makes of them.
     """
     maps = {}
     for task, activate in _ACTIVATIONS.items():
@@ -45,7 +46,10 @@ def semantic_maps(logits: Tensor, outputs: Collection[str]) -> dict[str, Tensor]
 
 
 def depth_maps(raw: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
-    """Depth (mean through ReLU) and its std (root of softplus) of raw depth (B, 2, H, W)."""
+    """Depth (mean through ReLU) and its std (root of softplus) of raw depth (B, 2, H, W).
+
+    Of the inverse depth, if that is the network's target.
+    """
     maps = {}
     if 'depth' in outputs:
         maps['depth'] = raw[:, 0].relu()
@@ -54,4 +58,10 @@ def depth_maps(raw: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
     return maps
 
 
-_ACTIVATIONS = {'semantic': semantic_maps, 'depth': depth_maps}
+def instance_maps(raw: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+    """Offsets to the centroid, which are the raw output (B, 2, H, W) itself."""
+    named = zip(TASKS['instance'].outputs, raw.unbind(dim=1))
+    return {name: value for name, value in named if name in outputs}
+
+
+_ACTIVATIONS = {'semantic': semantic_maps, 'depth': depth_maps, 'instance': instance_maps}

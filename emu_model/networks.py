@@ -100,8 +100,10 @@ class Network(nn.Module):
 
         Returns:
             By task: 'semantic' logits (B, K, h, w); 'depth' (B, 2, h, w), the mean in metres
-            before ReLU and the variance in m² before softplus. h and w are the finest feature
-            map's, for MiT a quarter of the image's, rounded up.
+            before ReLU and the variance in m² before softplus (1/m and 1/m² where the target is
+            inverse depth); 'instance' (B, 2, h, w), offsets right and down to the centroid of
+            the pixel's object, in pixels of the image. h and w are the finest feature map's, for
+            MiT a quarter of the image's, rounded up.
         """
         features = self.backbone(image)
         return {task: head(features) for task, head in self.heads.items()}

@@ -19,6 +19,10 @@ class Prediction:
             `entropy`. From networks that take several samples alone.
         depth_epistemic_std: Standard deviation of the samples' depths in metres, float32: the
             epistemic share of `depth_std`. Likewise.
+        offset_x: Pixels of this map from here to the centroid of the object that the pixel
+            belongs to, to the right, float32; of no meaning where there is no object.
+        offset_y: The same downwards.
+        instances: Which object each pixel belongs to, uint16 from 1 on; 0 = none.
     """
 
     classes: np.ndarray | None = None
@@ -28,6 +32,9 @@ class Prediction:
     depth_std: np.ndarray | None = None
     mutual_information: np.ndarray | None = None
     depth_epistemic_std: np.ndarray | None = None
+    offset_x: np.ndarray | None = None
+    offset_y: np.ndarray | None = None
+    instances: np.ndarray | None = None
 
     @property
     def depth_variance(self) -> np.ndarray | None:

@@ -10,7 +10,7 @@ for two tasks as in EMUFormer (arXiv 2402.10580).
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import torch
@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emu_model.checkpoint import CheckpointInfo, ensemble_info
+from emu_model.inverse_depth import to_metres
+from emu_model.maps import instance_maps
 from emu_model.networks import Network
 
 RawOutputs = dict[str, Tensor]
@@ -45,6 +47,8 @@ class Distribution:
             (B, H, W); kept where the epistemic share was asked for.
         depth_spread: Population variance of the samples' depths in m², float32 (B, H, W);
             likewise.
+        offsets: Mean of the samples' offsets right and down to the centroid of the pixel's
+            object, in pixels, float32 (B, 2, H, W).
     """
 
     probabilities: Tensor | None = None
@@ -52,6 +56,7 @@ class Distribution:
     depth_variance: Tensor | None = None
     expected_entropy: Tensor | None = None
     depth_spread: Tensor | None = None
+    offsets: Tensor | None = None
 
     def __getitem__(self, index: slice) -> 'Distribution':
         """The distributions of some images of a batch."""
@@ -78,6 +83,8 @@ class Distribution:
             maps |= {'depth': self.depth, 'depth_std': self.depth_variance.sqrt()}
         if self.depth_spread is not None:
             maps['depth_epistemic_std'] = self.depth_spread.sqrt()
+        if self.offsets is not None:
+            maps |= instance_maps(self.offsets, outputs)
         return {name: value for name, value in maps.items() if name in outputs}
 
 
@@ -87,10 +94,20 @@ class RunningMoments:
     Args:
         size: (height, width) that raw outputs are upsampled to before anything else.
         epistemic: Whether to keep what the epistemic share of the uncertainty is made of.
+        info: What the network's checkpoint says of itself; None for depth in metres.
     """
 
-    def __init__(self, size: tuple[int, int], *, epistemic: bool = False) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        epistemic: bool = False,
+        info: CheckpointInfo | None = None,
+    ) -> None:
         self._size = size
+        self._inverse = info is not None and info.depth_target == 'inverse'
+        self._depth_range_m = info.depth_range_m if info is not None else None
+        self._offsets: Tensor | None = None
         self._epistemic = epistemic
         self._entropy: Tensor | None = None
         self._count = 0
@@ -109,7 +126,9 @@ class RunningMoments:
             self._probabilities = self._mean_with(self._probabilities, probabilities)
         if 'depth' in raw:
             mean, variance = self._upsampled(raw['depth']).unbind(dim=1)
-            self._add_depth(mean.relu(), F.softplus(variance))
+            self._add_depth(*self._in_metres(mean.relu(), F.softplus(variance)))
+        if 'instance' in raw:
+            self._offsets = self._mean_with(self._offsets, self._upsampled(raw['instance']))
 
     def distribution(self) -> Distribution:
         """The distribution over the samples taken in.
@@ -119,16 +138,24 @@ class RunningMoments:
         """
         if not self._count:
             raise ValueError('no sample was added: the network gave none')
-        if self._depth is None:
-            return Distribution(self._probabilities, expected_entropy=self._entropy)
-        spread = self._depth_squares / self._count
-        return Distribution(
-            self._probabilities,
-            self._depth,
-            self._variance + spread,
-            self._entropy,
-            spread if self._epistemic else None,
+        distribution = Distribution(
+            self._probabilities, expected_entropy=self._entropy, offsets=self._offsets
         )
+        if self._depth is None:
+            return distribution
+        spread = self._depth_squares / self._count
+        return replace(
+            distribution,
+            depth=self._depth,
+            depth_variance=self._variance + spread,
+            depth_spread=spread if self._epistemic else None,
+        )
+
+    def _in_metres(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._inverse:
+            return mean, variance
+        depth, std = to_metres(mean, variance.sqrt(), self._depth_range_m)
+        return depth, std.square()
 
     def _add_depth(self, depth: Tensor, variance: Tensor) -> None:
         if self._depth is None:
@@ -166,7 +193,7 @@ def predict_distribution(
     Returns:
         Its moments over all samples.
     """
-    moments = RunningMoments(size, epistemic=epistemic)
+    moments = RunningMoments(size, epistemic=epistemic, info=network.info)
     for raw in network.samples(image):
         moments.add(raw)
     return moments.distribution()

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from train.data.datamodule import FrameDataModule
+from emu_model.tasks import NETWORKS
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
 
@@ -68,6 +68,7 @@ class TrainingCLI(LightningCLI):
             parser.link_arguments(
                 ('seed', 'member'), target, lambda seed, member: seed * SEEDS_PER_RUN + member
             )
+        parser.link_arguments('model.network', 'data.instances', _needs_instances)
 
     def instantiate_trainer(self, **options) -> L.Trainer:
         """Fit the trainer to what Lightning does not know of the run.
@@ -96,7 +97,7 @@ def create_cli(
     _quieten()
     return TrainingCLI(
         module,
-        FrameDataModule,
+        module.data_module,
         args=list(arguments),
         run=False,
         auto_configure_optimizers=False,
@@ -179,6 +180,11 @@ def _leave_process_group(trainer: L.Trainer) -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         trainer.strategy.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _needs_instances(network: str) -> bool:
+    """Whether a network's training needs the ids of objects; one that is unknown fails later."""
+    return 'instance' in NETWORKS.get(network, ())
 
 
 def _peek(arguments: Sequence[str]) -> tuple[Path | None, int]:

@@ -1,15 +1,11 @@
-"""What a prediction costs: time and arithmetic."""
+"""How long a prediction takes."""
 
-import statistics
 import time
-from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from emu_model.engines import Engine
-from emu_model.sampling import Samples
+from emu_model.report import describe_times
 from emu_model.tasks import outputs_of
 
 TIMED_RUNS = 15
@@ -39,29 +35,3 @@ def time_frames(engine: Engine, size: tuple[int, int], runs: int) -> list[float]
         engine.predict(frame, outputs)
         times.append(1e3 * (time.perf_counter() - start))
     return times
-
-
-def describe_times(engine: Engine, times: Sequence[float], size: tuple[int, int]) -> dict:
-    """Median and quartiles of some times, with what they were measured on."""
-    return {
-        'median': statistics.median(times),
-        'quartiles': [float(bound) for bound in np.quantile(times, (0.25, 0.75))],
-        'engine': engine.name,
-        'device': engine.device,
-        'precision': engine.precision,
-        'batch': 1,
-        'size': list(size),
-    }
-
-
-@torch.inference_mode()
-def count_macs(network: Samples, size: tuple[int, int]) -> int:
-    """Multiply-accumulates of one prediction, all samples together.
-
-    The paper's tables call these FLOPs. Interpolation, norms and activations are not counted.
-    """
-    device = next(network.parameters()).device
-    with FlopCounterMode(display=False) as counter:
-        for _ in network.samples(torch.zeros(1, 3, *size, device=device)):
-            pass
-    return counter.get_total_flops() // 2

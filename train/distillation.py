@@ -9,7 +9,6 @@ import emu_model
 from emu_model import losses
 from emu_model.heads import fold
 from emu_model.sampling import Distribution, Samples, predict_distribution
-from emu_model.upsampling import upsample
 from train.data.transforms import JitterStrengths, colour_jitter
 from train.module import NetworkModule
 from train.objectives import Batch, activate_depth
@@ -40,6 +39,11 @@ class DistillationModule(NetworkModule):
         **options,
     ) -> None:
         super().__init__(recipe=recipe, **options)
+        if self.hparams.depth_target != 'depth':
+            raise ValueError(
+                f"a student's depth_target is '{self.hparams.depth_target}': its variance is held "
+                "against the teacher's in m², so train it with depth_target 'depth'"
+            )
         self.save_hyperparameters('teacher', 'kl_weight', 'rmsle_weight')
         self.jitter = jitter
         self.weights |= {'kl': kl_weight, 'rmsle': rmsle_weight}
@@ -58,12 +62,15 @@ class DistillationModule(NetworkModule):
             )
         self._teacher = (teacher.requires_grad_(False).to(self.device),)
 
-    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+    def term_names(self) -> list[str]:
+        """Names of the tasks' losses and of the distances from the teacher."""
+        distances = {'semantic': 'kl', 'depth': 'rmsle'}
+        tasks = self.info.tasks
+        return [*tasks, *(distances[task] for task in tasks if task in distances)]
+
+    def terms_of(self, full: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The tasks' losses and the distances from the teacher, unweighted."""
-        size = batch['image'].shape[2:]
-        raw = self._forward_in_training(self.normalise(batch['image']))
-        full = {task: upsample(output.float(), size) for task, output in raw.items()}
-        terms = {task: self.objectives[task](output, batch) for task, output in full.items()}
+        terms = super().terms_of(full, batch)
         taught = self._ask_teacher(batch['image'])
         if 'semantic' in full:
             terms['kl'] = losses.kl_divergence(

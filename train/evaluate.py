@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.shifts,
         batch_size=options.batch_size,
         workers=options.workers,
+        eigen=options.eigen,
     )
     try:
         content, _ = evaluate_checkpoint(options.checkpoint, data, options.size, options.device)
@@ -63,6 +64,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--shifts', nargs='*', default=[], help='shifts to tell from normal frames'
+    )
+    parser.add_argument(
+        '--eigen',
+        action='store_true',
+        help="compare at each frame's own size, and report depth as papers on KITTI do as well",
     )
     parser.add_argument('--batch-size', type=int, default=8, help='frames at a time')
     parser.add_argument('--workers', type=int, default=2, help='processes that read frames')

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 import emu_model
-from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines import create_engine
 from emu_model.evaluation import Evaluation
-from emu_model.metrics import ShiftAUROC
+from emu_model.metrics import EigenMetrics, ShiftAUROC
 from emu_model.normal_uncertainty import UNCERTAINTIES
+from emu_model.report import count_macs, count_parameters, evaluation_report
 from emu_model.sampling import Distribution, Samples, predict_distribution
-from train.cost import count_macs, measure_time
+from train.cost import measure_time
 from train.data import build
-from train.data.dataset import EvaluationDataset
+from train.data.dataset import EvaluationDataset, FrameDataset
 from train.data.sampler import EvaluationSampler
 from train.data.transforms import Resize
 
@@ -40,6 +41,9 @@ class EvaluationData:
         shift_options: What differs from `options` for shifted frames, such as their number.
         batch_size: Frames at a time.
         workers: Processes that read frames.
+        eigen: Whether depth is also reported as papers on KITTI do (emu_model.metrics.eigen).
+            Frames then keep their size, one at a time: a network still runs at its own size, and
+            its maps are compared at the frame's.
     """
 
     name: str
@@ -50,14 +54,24 @@ class EvaluationData:
     shift_options: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 8
     workers: int = 2
+    eigen: bool = False
 
     def batches(self, size: tuple[int, int] | None, shift: str | None = None) -> DataLoader:
         """The frames at a size, in order; of a shift, if one is named."""
         options = dict(self.options)
         if shift is not None:
             options |= {**self.shift_options, 'shift': shift}
-        dataset = build(self.name, self.root, self.split, **options)
+        dataset = self._dataset(options)
+        if self.eigen:
+            return loader_of(dataset, None, 1, self.workers)
         return loader_of(dataset, size, self.batch_size, self.workers)
+
+    def eigen_range_m(self) -> tuple[float, float] | None:
+        """(nearest, farthest) depth that is evaluated as papers on KITTI do; None if it is not."""
+        return self._dataset(self.options).depth_range_m if self.eigen else None
+
+    def _dataset(self, options: Mapping[str, Any]) -> FrameDataset:
+        return build(self.name, self.root, self.split, **options)
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,8 @@ def evaluate_checkpoint(
         FileNotFoundError, ValueError: If the checkpoint, the data or the device cannot be used.
     """
     engine = create_engine(checkpoint, 'torch', device, size)
+    if 'instance' in engine.info.tasks:
+        data = replace(data, options={**data.options, 'instances': True})
     network = emu_model.load(checkpoint).to(engine.device)
     size = size or network.info.input_size
     torch.manual_seed(0)
@@ -113,26 +129,38 @@ def evaluate_checkpoint(
         batches = data.batches(size, shift)
         return track(batches, shift or data.split, total=len(batches), transient=True)
 
-    evaluated = evaluate(network, frames())
-    shifted = {shift: frame_uncertainty(network, frames(shift)) for shift in data.shifts}
+    run_size = size if data.eigen else None
+    evaluated = evaluate(network, frames(), run_size, data.eigen_range_m())
+    shifted = {shift: frame_uncertainty(network, frames(shift), run_size) for shift in data.shifts}
     evaluated = replace(evaluated, shifted_uncertainty=shifted)
     timed_size = size or UNSIZED_FRAME
     cost = {
         'inference_ms': measure_time(engine, timed_size),
-        'parameters': sum(weight.numel() for weight in network.parameters()),
+        'parameters': count_parameters(checkpoint),
         'macs': count_macs(network, timed_size),
     }
     shifts = shift_auroc(evaluated.frame_uncertainty, shifted) if shifted else {}
-    return report(network.info, evaluated, shifts, cost), evaluated
+    content = evaluation_report(
+        network.info, evaluated.figures, shift_auroc=shifts or None, **cost
+    )
+    return content, evaluated
 
 
 @torch.inference_mode()
-def evaluate(network: Samples, batches: Iterable[Mapping[str, Tensor]]) -> Evaluated:
+def evaluate(
+    network: Samples,
+    batches: Iterable[Mapping[str, Tensor]],
+    size: tuple[int, int] | None = None,
+    eigen_range_m: tuple[float, float] | None = None,
+) -> Evaluated:
     """Compare a network with ground truth, frame by frame.
 
     Args:
         network: Any network in eval mode.
         batches: Plain frames as train.data gives them.
+        size: (height, width) that the network runs at; the frames' by default, which its maps are
+            compared at in any case.
+        eigen_range_m: (nearest, farthest) depth of the figures `depth_eigen`; None for none.
 
     Returns:
         All figures; the frames' own counts are kept beside the total for bootstrap intervals.
@@ -140,35 +168,48 @@ def evaluate(network: Samples, batches: Iterable[Mapping[str, Tensor]]) -> Evalu
     info = network.info
     device = next(network.parameters()).device
     classes = len(info.class_names) or None
-    total, of_frame = (Evaluation(info.tasks, classes).to(device) for _ in range(2))
+    total, of_frame = (
+        Evaluation(info.tasks, classes, things=info.things).to(device) for _ in range(2)
+    )
+    by_image = None
+    if eigen_range_m is not None and 'depth' in info.tasks:
+        by_image = EigenMetrics(eigen_range_m).to(device)
     frame_sums, frame_uncertainty = [], {}
     for batch in batches:
         batch = {name: value.to(device) for name, value in batch.items()}
-        distribution = predict(network, batch['image'])
+        distribution = predict(network, batch['image'], size)
+        if by_image is not None:
+            by_image.update(distribution.depth, batch['depth'])
         _add_frame_means(frame_uncertainty, distribution)
         for index in range(len(batch['image'])):
             of_frame.update(
                 distribution[index : index + 1],
                 classes=batch['classes'][index : index + 1],
                 depth=batch['depth'][index : index + 1],
+                instances=batch['instances'][index : index + 1] if 'instances' in batch else None,
             )
             sums = {name: group.sums() for name, group in of_frame.groups.items()}
             for name, group in total.groups.items():
                 group.add_sums(sums[name])
                 of_frame.groups[name].reset()
             frame_sums.append(sums)
-    return Evaluated(total.figures(), total.curves(), frame_sums, frame_uncertainty)
+    figures = total.figures()
+    if by_image is not None:
+        figures['depth_eigen'] = by_image.compute()
+    return Evaluated(figures, total.curves(), frame_sums, frame_uncertainty)
 
 
 @torch.inference_mode()
 def frame_uncertainty(
-    network: Samples, batches: Iterable[Mapping[str, Tensor]]
+    network: Samples,
+    batches: Iterable[Mapping[str, Tensor]],
+    size: tuple[int, int] | None = None,
 ) -> dict[str, list[float]]:
     """{uncertainty: mean of each frame}, without looking at ground truth."""
     device = next(network.parameters()).device
     means = {}
     for batch in batches:
-        _add_frame_means(means, predict(network, batch['image'].to(device)))
+        _add_frame_means(means, predict(network, batch['image'].to(device), size))
     return means
 
 
@@ -194,21 +235,6 @@ def shift_auroc(
     return scores
 
 
-def report(info: CheckpointInfo, evaluated: Evaluated, shifts: dict, cost: dict) -> dict:
-    """The JSON object of one evaluation, as docs/evaluation.md describes it."""
-    run = info.training
-    return {
-        'network': info.network,
-        'method': 'ensemble' if info.method == 'ensemble' else run.get('recipe', info.method),
-        'backbone': info.backbone,
-        'depth_loss': run.get('depth_loss') if 'depth' in info.tasks else None,
-        'seed': run.get('seed'),
-        **evaluated.figures,
-        'shift_auroc': shifts or None,
-        **cost,
-    }
-
-
 def loader_of(dataset, size: tuple[int, int] | None, batch_size: int, workers: int) -> DataLoader:
     """Plain frames of a data set in order, all of one size."""
     resize = Resize(*size) if size else None
@@ -220,11 +246,12 @@ def loader_of(dataset, size: tuple[int, int] | None, batch_size: int, workers: i
     )
 
 
-def predict(network: Samples, image: Tensor) -> Distribution:
-    """What a network believes of images (B, 3, H, W) in 0…1, at their size."""
+def predict(network: Samples, image: Tensor, size: tuple[int, int] | None = None) -> Distribution:
+    """What a network that runs at a size believes of images (B, 3, H, W) in 0…1, at theirs."""
     info = network.info
     mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
-    return predict_distribution(network, (image - mean) / std, image.shape[2:])
+    seen = image if size is None else F.interpolate(image, size, mode='bilinear', antialias=True)
+    return predict_distribution(network, (seen - mean) / std, image.shape[2:])
 
 
 def _add_frame_means(means: dict[str, list[float]], distribution: Distribution) -> None:

@@ -11,6 +11,7 @@ from emu_model.checkpoint import CheckpointInfo
 from emu_model.evaluation import Evaluation
 from emu_model.normal_uncertainty import UNCERTAINTIES, NormalUncertainty
 from emu_model.sampling import Samples, predict_distribution
+from train.loss_weighting import HomoscedasticWeights
 from train.module import NetworkModule
 
 
@@ -39,12 +40,34 @@ def export(module: NetworkModule, data, best: Path | None, path: Path) -> Checkp
     validation, normal = describe(network, data.val_dataloader())
     info = replace(
         module.info,
-        training={**_plain(dict(module.hparams)), 'steps': module.trainer.global_step},
+        training={
+            **_plain(dict(module.hparams)),
+            'steps': module.trainer.global_step,
+            **learned_weights(module),
+        },
         validation=validation,
         normal_uncertainty=normal,
     )
     checkpoint.save(network, info, path)
     return info
+
+
+def learned_weights(module: NetworkModule) -> dict[str, dict[str, float]]:
+    """{'loss_log_variances' and 'loss_weights': {term: value}} of the step that is kept.
+
+    Nothing where the weights are fixed.
+    """
+    weighting = module.weighting
+    if not isinstance(weighting, HomoscedasticWeights):
+        return {}
+    learned = {
+        'loss_log_variances': weighting.log_variances(),
+        'loss_weights': weighting.weights(),
+    }
+    return {
+        name: _rounded({term: value.item() for term, value in values.items()})
+        for name, values in learned.items()
+    }
 
 
 @torch.inference_mode()
@@ -61,8 +84,9 @@ def describe(network: Samples, loader: DataLoader) -> tuple[dict, dict]:
     info = network.info
     device = next(network.parameters()).device
     mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (info.mean, info.std))
-    evaluation = Evaluation(info.tasks, len(info.class_names) or None, all_pixels=False)
-    evaluation.to(device)
+    evaluation = Evaluation(
+        info.tasks, len(info.class_names) or None, all_pixels=False, things=info.things
+    ).to(device)
     normal = NormalUncertainty()
     for batch in loader:
         image = (batch['image'].to(device) - mean) / std
@@ -71,6 +95,7 @@ def describe(network: Samples, loader: DataLoader) -> tuple[dict, dict]:
             distribution,
             classes=batch['classes'].to(device),
             depth=batch['depth'].to(device),
+            instances=batch['instances'].to(device) if 'instances' in batch else None,
         )
         maps = distribution.maps(UNCERTAINTIES)
         normal.update({name: value.cpu().numpy() for name, value in maps.items()})

@@ -1,16 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Text and JSON files that appear whole or not at all."""
 
 import json
-import os
 from pathlib import Path
+
+from emu_model.files import written_aside
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    partial.write_text(text, encoding='utf-8')
-    os.replace(partial, path)
+    with written_aside(path) as partial:
+        partial.write_text(text, encoding='utf-8')
 
 
 def write_json(path: Path, content: dict | list) -> None:

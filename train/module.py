@@ -16,7 +16,16 @@ from emu_model.networks import Network
 from emu_model.sampling import SINGLE_FILE_METHODS, predict_distribution
 from emu_model.tasks import NETWORKS
 from emu_model.upsampling import upsample
-from train.objectives import DEPTH_LOSSES, Batch, Objective, semantic_cross_entropy
+from train.data.datamodule import FrameDataModule
+from train.loss_weighting import FixedWeights, HomoscedasticWeights, check_weighting
+from train.objectives import (
+    Batch,
+    Objective,
+    depth_objective,
+    instance_l1,
+    semantic_cross_entropy,
+)
+from train.optimisation import make_optimizer
 
 
 class TrainingDiverged(RuntimeError):
@@ -24,7 +33,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class NetworkModule(L.LightningModule):
-    """A network in training: cross entropy and a depth loss, AdamW with a polynomial schedule.
+    """A network in training: a loss for each task, AdamW with a polynomial schedule.
 
     Args:
         network: One of emu_model.tasks.NETWORKS.
@@ -37,15 +46,27 @@ class NetworkModule(L.LightningModule):
         drop_path_rate: Stochastic depth of the encoder's last block.
         encoder_weights: Checkpoint whose encoder training starts from; heads start afresh.
         initial_weights: Checkpoint that the whole network starts from.
-        depth_loss: 'gnll', 'mse' or 'huber'.
-        depth_weight: Weight of the depth loss beside the cross entropy.
+        depth_loss: 'gnll', 'mse', 'huber' or 'l1'.
+        depth_target: What the depth head predicts: 'depth' in metres, or 'inverse' depth in 1/m,
+            which goes with 'l1'.
+        loss_weighting: 'fixed' weights, or 'homoscedastic' ones that are learned
+            (train.loss_weighting) in the place of all weights below.
+        semantic_weight: Weight of the cross entropy.
+        depth_weight: Weight of the depth loss.
+        instance_weight: Weight of the offsets to centroids.
+        weighting_learning_rate: Of the learned weights.
         learning_rate: Of the encoder.
         head_learning_rate_factor: Learning rate of the heads over the encoder's.
         weight_decay: Of all weights but norms and biases.
         warmup_steps: Steps of linear warm-up.
         poly_power: Power of the polynomial decay over all steps.
         seed: Decides initial heads, dropout, augmentation and order.
+
+    Attributes:
+        data_module: What its data comes from.
     """
+
+    data_module: type[FrameDataModule] = FrameDataModule
 
     def __init__(
         self,
@@ -59,7 +80,12 @@ class NetworkModule(L.LightningModule):
         encoder_weights: Path | None = None,
         initial_weights: Path | None = None,
         depth_loss: str = 'gnll',
+        depth_target: str = 'depth',
+        loss_weighting: str = 'fixed',
+        semantic_weight: float = 1.0,
         depth_weight: float = 1.0,
+        instance_weight: float = 1.0,
+        weighting_learning_rate: float = 1e-2,
         learning_rate: float = 6e-5,
         head_learning_rate_factor: float = 10.0,
         weight_decay: float = 0.01,
@@ -71,18 +97,24 @@ class NetworkModule(L.LightningModule):
         for name, value, choices in (
             ('network', network, [name for name, tasks in NETWORKS.items() if tasks]),
             ('method', method, list(SINGLE_FILE_METHODS)),
-            ('depth_loss', depth_loss, list(DEPTH_LOSSES)),
         ):
             if value not in choices:
                 raise ValueError(f"{name} '{value}' is unknown: choose of {', '.join(choices)}")
+        check_weighting(loss_weighting, NETWORKS[network], depth_loss)
         self.save_hyperparameters()
         self.hparams.recipe = recipe or method
         self.network: Network | None = None
         self.objectives: dict[str, Objective] = {
             'semantic': semantic_cross_entropy,
-            'depth': DEPTH_LOSSES[depth_loss],
+            'depth': depth_objective(depth_target, depth_loss),
+            'instance': instance_l1,
         }
-        self.weights = {'depth': depth_weight}
+        self.weights = {
+            'semantic': semantic_weight,
+            'depth': depth_weight,
+            'instance': instance_weight,
+        }
+        self.weighting: FixedWeights | HomoscedasticWeights | None = None
 
     # The network
 
@@ -100,6 +132,10 @@ class NetworkModule(L.LightningModule):
         std = torch.tensor(self.info.std).view(1, 3, 1, 1)
         self.register_buffer('mean', mean, persistent=False)
         self.register_buffer('std', std, persistent=False)
+        if options.loss_weighting == 'homoscedastic':
+            self.weighting = HomoscedasticWeights(self.term_names())
+        else:
+            self.weighting = FixedWeights(self.weights)
         if options.initial_weights:
             self.network.load_state_dict(self._initial_network(options.initial_weights))
             return
@@ -130,11 +166,18 @@ class NetworkModule(L.LightningModule):
             input_size=data.size,
             focal_length_px=data.focal_length_px if 'depth' in tasks else None,
             depth_range_m=data.depth_range_m if 'depth' in tasks else None,
+            depth_target=options.depth_target if 'depth' in tasks else 'depth',
+            things=data.things if 'instance' in tasks else (),
             **_classes(data.labels if 'semantic' in tasks else None),
         )
 
     def _initial_network(self, path: Path) -> dict[str, Tensor]:
         initial = emu_model.load(path)
+        if initial.info.depth_target != self.info.depth_target:
+            raise ValueError(
+                f"'{path}' predicts depth_target '{initial.info.depth_target}', this trains "
+                f"'{self.info.depth_target}': start from one like it"
+            )
         if (initial.info.tasks, initial.info.backbone, initial.info.class_names) != (
             self.info.tasks,
             self.info.backbone,
@@ -162,18 +205,27 @@ class NetworkModule(L.LightningModule):
         """Weighted sum of the loss terms; each is logged."""
         terms = self.loss_terms(batch)
         self._stop_unless_finite(terms)
-        total = sum(self.weights.get(name, 1.0) * value for name, value in terms.items())
-        self._log_terms('train', {**terms, 'loss': total}, batch)
+        total = self.weighting(terms)
+        learned = {f'log_variance/{k}': v for k, v in self.weighting.log_variances().items()}
+        self._log_terms('train', {**terms, **learned, 'loss': total}, batch)
         return total
+
+    def term_names(self) -> list[str]:
+        """Names of the loss terms."""
+        return list(self.info.tasks)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of each task, unweighted."""
-        raw = self._forward_in_training(self.normalise(batch['image']))
-        size = batch['image'].shape[2:]
-        return {
-            task: self.objectives[task](upsample(output.float(), size), batch)
-            for task, output in raw.items()
-        }
+        return self.terms_of(self.full_size_outputs(batch['image']), batch)
+
+    def full_size_outputs(self, image: Tensor) -> dict[str, Tensor]:
+        """Raw outputs in training, fp32 (B, C, H, W), of images (B, 3, H, W) in 0…1."""
+        raw = self._forward_in_training(self.normalise(image))
+        return {task: upsample(output.float(), image.shape[2:]) for task, output in raw.items()}
+
+    def terms_of(self, full: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The loss terms of full-size raw outputs, unweighted."""
+        return {task: self.objectives[task](output, batch) for task, output in full.items()}
 
     def _forward_in_training(self, image: Tensor) -> dict[str, Tensor]:
         if self.hparams.method == 'sub_ensemble':
@@ -194,7 +246,9 @@ class NetworkModule(L.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Start from empty metrics."""
         classes = len(self.info.class_names) or None
-        evaluation = Evaluation(self.info.tasks, classes, all_pixels=False)
+        evaluation = Evaluation(
+            self.info.tasks, classes, all_pixels=False, things=self.info.things
+        )
         self.evaluation = evaluation.to(self.device)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -206,12 +260,12 @@ class NetworkModule(L.LightningModule):
             task: self.objectives[task](upsample(output.float(), size), batch)
             for task, output in first.items()
         }
-        total = sum(self.weights.get(name, 1.0) * value for name, value in terms.items())
-        self._log_terms('val', {**terms, 'loss': total}, batch)
+        self._log_terms('val', {**terms, 'loss': self.weighting(terms)}, batch)
         self.evaluation.update(
             predict_distribution(self.network, image, size),
             classes=batch['classes'],
             depth=batch['depth'],
+            instances=batch.get('instances'),
         )
 
     def on_validation_epoch_end(self) -> None:
@@ -235,23 +289,15 @@ class NetworkModule(L.LightningModule):
     # Optimisation
 
     def configure_optimizers(self) -> dict:
-        """AdamW in four groups (encoder or head, decayed or not) and the polynomial schedule."""
+        """AdamW and the polynomial schedule."""
         options = self.hparams
-        groups = {}
-        for name, parameter in self.network.named_parameters():
-            head = not name.startswith('backbone.')
-            decayed = parameter.ndim > 1
-            groups.setdefault((head, decayed), []).append(parameter)
-        optimizer = torch.optim.AdamW(
-            [
-                {
-                    'params': parameters,
-                    'lr': options.learning_rate
-                    * (options.head_learning_rate_factor if head else 1),
-                    'weight_decay': options.weight_decay if decayed else 0.0,
-                }
-                for (head, decayed), parameters in groups.items()
-            ]
+        optimizer = make_optimizer(
+            self.network,
+            learning_rate=options.learning_rate,
+            head_learning_rate_factor=options.head_learning_rate_factor,
+            weight_decay=options.weight_decay,
+            learned_weights=self.weighting.parameters(),
+            weighting_learning_rate=options.weighting_learning_rate,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {
@@ -268,6 +314,7 @@ class NetworkModule(L.LightningModule):
 _LOGGED_FIGURES = {
     'semantic': ('miou', 'ece', 'p_accurate_certain', 'p_uncertain_inaccurate', 'pavpu'),
     'depth': ('rmse', 'delta1', 'nll', 'p_accurate_certain', 'p_uncertain_inaccurate', 'pavpu'),
+    'instance': ('offset_error', 'ap', 'ap50'),
 }
 
 
@@ -282,9 +329,14 @@ def _classes(labels) -> dict:
 
 
 def _start_at_mean_depth(network: nn.Module, data) -> None:
-    """Bias each depth head's mean to the data's mean depth, so that its ReLU starts alive."""
+    """Bias each depth head's mean to the data's mean depth, so that its ReLU starts alive.
+
+    Inverse depth starts at that of the mean depth.
+    """
     members = [network.heads, *getattr(network, 'further_heads', [])]
     for heads in members:
         if 'depth' in heads:
             with torch.no_grad():
-                heads['depth'].predict.bias[0] = data.mean_depth_m
+                inverse = network.info.depth_target == 'inverse'
+                mean = 1 / data.mean_depth_m if inverse else data.mean_depth_m
+                heads['depth'].predict.bias[0] = mean

@@ -8,10 +8,11 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
+
+from emu_model.files import written_aside
 
 T = TypeVar('T')
 
@@ -80,15 +81,8 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, payload: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-        try:
-            with os.fdopen(descriptor, 'wb') as file:
-                file.write(_MAGIC + hashlib.sha256(payload).digest())
-                file.write(payload)
-            os.replace(partial, path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        with written_aside(path) as partial, partial.open('wb') as file:
+            file.write(_MAGIC + hashlib.sha256(payload).digest())
+            file.write(payload)
     except OSError as error:
         _LOGGER.warning('nothing is kept for the next start: %s', error)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from emu_model.checkpoint import CheckpointInfo
+from emu_model.engines.finishing import finish_maps, needed_maps
 from emu_model.prediction import Prediction
 from emu_model.tasks import EPISTEMIC_OUTPUTS, OUTPUTS, outputs_of
 
@@ -42,6 +43,11 @@ class Engine(abc.ABC):
         self.network_size = network_size
         self.outputs = outputs_of(info.tasks, sampled=info.method != 'single')
 
+    @property
+    def batches(self) -> bool:
+        """Whether a batch takes less time than its frames one by one: on a GPU."""
+        return not self.device.startswith('cpu')
+
     def predict(
         self,
         images: np.ndarray,
@@ -67,7 +73,11 @@ class Engine(abc.ABC):
         size = size or batch.shape[1:3]
         # Runtimes share the memory and refuse what is read-only, as a recorded image may be.
         frames = np.require(_resize(batch, self.network_size), requirements=('C', 'W'))
-        maps = self._infer(frames, wanted, size) if wanted else {}
+        maps = {}
+        if wanted:
+            maps = self._infer(frames, needed_maps(wanted, self.info), size)
+            magnified = size[0] / frames.shape[1], size[1] / frames.shape[2]
+            maps = finish_maps(maps, wanted, self.info, magnified)
         prediction = Prediction(**maps)
         return prediction if images.ndim == 4 else prediction[0]
 
@@ -78,6 +88,9 @@ class Engine(abc.ABC):
     def seed(self, number: int) -> None:
         """Start the random numbers anew that some networks draw their samples with."""
 
+    def release_memory(self) -> None:
+        """Give back memory that is kept for later frames, after it ran out."""
+
     def close(self) -> None:
         """Free what the engine holds; it cannot be used afterwards."""
 
@@ -85,7 +98,10 @@ class Engine(abc.ABC):
     def _infer(
         self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]
     ) -> dict[str, np.ndarray]:
-        """Maps (B, *size) by name, of images (B, h, w, 3) uint8 at network size."""
+        """Maps (B, *size) by name, of images (B, h, w, 3) uint8 at network size.
+
+        As the raw outputs say them, which emu_model.engines.finishing makes the Prediction of.
+        """
 
     def _wanted(self, outputs: Sequence[str] | None) -> tuple[str, ...]:
         known = (*OUTPUTS, *EPISTEMIC_OUTPUTS.values())

@@ -69,11 +69,15 @@ class TorchCudaEngine(Engine):
         self._network = frame_network.to(self._device)
         self._graph = lru_cache(_KEPT_GRAPHS)(self._capture)
 
+    def release_memory(self) -> None:
+        """Free the graphs, which are captured again when needed, and the GPU memory they hold."""
+        self._graph.cache_clear()
+        torch.cuda.empty_cache()
+
     def close(self) -> None:
         """Free the graphs and the weights, and the GPU memory they were in."""
-        self._graph.cache_clear()
         self._network = None
-        torch.cuda.empty_cache()
+        self.release_memory()
 
     def _infer(
         self, images: np.ndarray, outputs: tuple[str, ...], size: tuple[int, int]

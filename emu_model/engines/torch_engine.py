@@ -56,11 +56,15 @@ class TorchEngine(Engine):
         """Start PyTorch's random numbers anew, on all devices of this process."""
         torch.manual_seed(number)
 
+    def release_memory(self) -> None:
+        """Give back the GPU memory that PyTorch keeps for later frames."""
+        if self._device.type == 'cuda':
+            torch.cuda.empty_cache()
+
     def close(self) -> None:
         """Free the weights, and the GPU memory they were in."""
         self._network = None
-        if self._device.type == 'cuda':
-            torch.cuda.empty_cache()
+        self.release_memory()
 
     @torch.inference_mode()
     def _infer(

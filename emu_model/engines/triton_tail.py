@@ -195,4 +195,37 @@ def _depth_kernel(
         tl.store(depth_std + target, tl.sqrt(softplus), mask=inside)
 
 
-_KERNELS = {'semantic': _semantic_kernel, 'depth': _depth_kernel}
+@triton.jit
+def _instance_kernel(
+    raw,
+    offset_x,
+    offset_y,
+    batch_stride,
+    channel_stride,
+    row_stride,
+    column_stride,
+    raw_height,
+    raw_width,
+    height,
+    width,
+    channels: tl.constexpr,
+    with_offset_x: tl.constexpr,
+    with_offset_y: tl.constexpr,
+    block: tl.constexpr,
+):
+    pixel = tl.program_id(0) * block + tl.arange(0, block)
+    inside = pixel < height * width
+    o0, o1, o2, o3, w0, w1, w2, w3 = _corners(
+        pixel, raw_height, raw_width, height, width, row_stride, column_stride
+    )
+    plane = raw + tl.program_id(1).to(tl.int64) * batch_stride
+    target = tl.program_id(1).to(tl.int64) * height * width + pixel
+    if with_offset_x:
+        right = _bilinear(plane, inside, o0, o1, o2, o3, w0, w1, w2, w3)
+        tl.store(offset_x + target, right, mask=inside)
+    if with_offset_y:
+        down = _bilinear(plane + channel_stride, inside, o0, o1, o2, o3, w0, w1, w2, w3)
+        tl.store(offset_y + target, down, mask=inside)
+
+
+_KERNELS = {'semantic': _semantic_kernel, 'depth': _depth_kernel, 'instance': _instance_kernel}

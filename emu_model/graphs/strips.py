@@ -12,6 +12,7 @@ import onnx
 from emu_model.folding import FoldedHead
 from emu_model.graphs.builder import GraphBuilder
 from emu_model.resampling import linear_taps
+from emu_model.tasks import TASKS
 
 _LOG1P_ORDER = 15
 
@@ -73,8 +74,8 @@ def tail_strip(
 ) -> onnx.ModelProto:
     """A strip of the maps from a few rows of the raw outputs: upsample, then activate.
 
-    Inputs: `low`, `high` int32 (rows,) and `share` (rows, 1, 1), the row taps; `raw_semantic`,
-    `raw_depth`, the raw outputs (raw_rows, channels, raw_width). Outputs: the maps, (rows, width).
+    Inputs: `low`, `high` int32 (rows,) and `share` (rows, 1, 1), the row taps; `raw_<task>`, the
+    raw outputs (raw_rows, channels, raw_width). Outputs: the maps, (rows, width).
 
     Args:
         channels: Channels of the raw output of each task that the outputs need.
@@ -155,6 +156,14 @@ def _depth(builder: GraphBuilder, raw: str, outputs: Collection[str]) -> None:
         builder.add('Sqrt', softplus, output='depth_std')
 
 
+def _instance(builder: GraphBuilder, raw: str, outputs: Collection[str]) -> None:
+    axis = builder.constant([1], np.int64)
+    halves = builder.add_many('Split', raw, outputs=[None, None], axis=1, num_outputs=2)
+    for name, half in zip(TASKS['instance'].outputs, halves):
+        if name in outputs:
+            builder.add('Squeeze', half, axis, output=name)
+
+
 def _log1p(builder: GraphBuilder, x: str) -> str:
     """log(1 + x) of x in 0…1, accurate for small x too, in terms that no compiler simplifies.
 
@@ -173,4 +182,4 @@ def _log1p(builder: GraphBuilder, x: str) -> str:
     return builder.add('Mul', s, series)
 
 
-_ACTIVATIONS = {'semantic': _semantic, 'depth': _depth}
+_ACTIVATIONS = {'semantic': _semantic, 'depth': _depth, 'instance': _instance}

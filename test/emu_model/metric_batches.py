@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from emu_model.metrics import DepthMetrics, SemanticMetrics
+from emu_model.metrics import DepthMetrics, InstanceMetrics, SemanticMetrics
 
 NUM_CLASSES = 5
 
@@ -35,6 +35,16 @@ def depth_batch(images, seed, height=12, width=10):
     return {'depth': depth, 'target': target, 'variance': std.square()}
 
 
+def instance_batch(images, seed, height=12, width=10):
+    generator = torch.Generator().manual_seed(seed)
+    instances = torch.zeros(images, height, width, dtype=torch.int64)
+    instances[:, :5, :4], instances[:, 3:9, 5:] = 1, 7
+    return {
+        'offsets': 3 * torch.randn(images, 2, height, width, generator=generator),
+        'instances': instances,
+    }
+
+
 GROUPS = {
     'semantic': (lambda: SemanticMetrics(NUM_CLASSES), semantic_batch),
     'semantic_all_pixels': (
@@ -43,6 +53,7 @@ GROUPS = {
     ),
     'depth': (DepthMetrics, depth_batch),
     'depth_all_pixels': (lambda: DepthMetrics(all_pixels=True), depth_batch),
+    'instance': (lambda: InstanceMetrics((1, 2)), instance_batch),
 }
 """Each group with what makes its input."""
 

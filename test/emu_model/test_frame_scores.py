@@ -38,7 +38,7 @@ def prediction(distribution):
 def assert_close(found, expected, skip=()):
     assert found.keys() == expected.keys()
     for task, figures in expected.items():
-        for name, value in figures.items():
+        for name, value in (figures or {}).items():
             if name not in skip:
                 np.testing.assert_allclose(
                     np.array(found[task][name], float), np.array(value, float),

@@ -13,7 +13,9 @@ from emu_model.losses import (
     gaussian_nll,
     huber,
     kl_divergence,
+    l1,
     mse,
+    offset_l1,
     rmsle_variance,
 )
 
@@ -262,3 +264,27 @@ def test_mask_that_is_not_bool_is_refused():
     ones = torch.ones(B, H, W)
     with pytest.raises(ValueError, match=r'valid is torch.uint8, expected torch.bool'):
         mse(ones, ones, ones.to(torch.uint8))
+
+
+def test_l1_equals_a_plain_loop_over_valid_pixels(depths):
+    mean, _, target, valid = depths
+    terms = [abs(mean[i].item() - target[i].item()) for i in pixels(valid)]
+    assert l1(mean, target, valid).item() == pytest.approx(np.mean(terms), rel=1e-12)
+    predicted = mean.clone().requires_grad_()
+    l1(predicted, target, valid).backward()
+    sign = torch.where(valid, (mean - target).sign(), 0)
+    torch.testing.assert_close(predicted.grad, sign / valid.sum())
+
+
+def test_offset_l1_is_the_distance_along_the_axes_on_objects(generator):
+    offsets, target = 9 * torch.randn(2, B, 2, H, W, generator=generator, dtype=torch.float64)
+    on_instance = torch.rand(B, H, W, generator=generator) < 0.4
+    terms = [
+        sum(abs(offsets[b, axis, y, x].item() - target[b, axis, y, x].item()) for axis in (0, 1))
+        for b, y, x in pixels(on_instance)
+    ]
+    assert offset_l1(offsets, target, on_instance).item() == pytest.approx(np.mean(terms))
+    nothing = offset_l1(offsets.requires_grad_(), target, torch.zeros_like(on_instance))
+    nothing.backward()
+    assert nothing.item() == 0
+    assert not offsets.grad.any()

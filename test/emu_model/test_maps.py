@@ -16,6 +16,7 @@ def raw():
     return {
         'semantic': 4 * torch.randn(2, 7, 5, 6, generator=generator),
         'depth': 3 * torch.randn(2, 2, 5, 6, generator=generator),
+        'instance': 3 * torch.randn(2, 2, 5, 6, generator=generator),
     }
 
 
@@ -42,11 +43,14 @@ def test_maps_are_upsampled_first_and_activated_after(raw, size):
         logits = np.stack([bilinear(p, size) for p in raw['semantic'][index].double().numpy()])
         probabilities = softmax(logits, axis=0)
         mean, variance = (bilinear(p, size) for p in raw['depth'][index].double().numpy())
+        right, down = (bilinear(p, size) for p in raw['instance'][index].double().numpy())
         expected = {
             'entropy': scipy_entropy(probabilities, axis=0),
             'confidence': probabilities.max(axis=0),
             'depth': np.maximum(mean, 0),
             'depth_std': np.sqrt(np.logaddexp(0, variance)),
+            'offset_x': right,
+            'offset_y': down,
         }
         np.testing.assert_array_equal(maps['classes'][index], logits.argmax(axis=0))
         for name, value in expected.items():

@@ -49,6 +49,7 @@ def test_errors_equal_a_plain_loop_over_the_pixels(batch):
         'rmse_log': math.sqrt(np.mean([math.log(m / y) ** 2 for _, m, y, _ in rows])),
         'abs_rel': np.mean([abs(m - y) / y for _, m, y, _ in rows]),
         'sq_rel': np.mean([(m - y) ** 2 / y for _, m, y, _ in rows]),
+        'imae': 1000 * np.mean([abs(1 / m - 1 / y) for _, m, y, _ in rows]),
         'nll': np.mean([0.5 * ((m - y) ** 2 / v + math.log(v)) for _, m, y, v in rows]),
     }
     results = computed(batch)
@@ -204,8 +205,8 @@ def test_everything_is_none_without_a_measured_pixel():
 def test_figures_of_the_variance_are_none_without_one(batch):
     results = computed({'depth': batch['depth'], 'target': batch['target']})
     assert {key for key, value in results.items() if value is not None} == {
-        'rmse', 'rmse_log', 'abs_rel', 'sq_rel', 'silog', 'delta1', 'delta2', 'delta3', 'pixels',
-        'nonfinite_pixels',
+        'rmse', 'rmse_log', 'abs_rel', 'sq_rel', 'imae', 'silog', 'delta1', 'delta2', 'delta3',
+        'pixels', 'nonfinite_pixels',
     }  # fmt: skip
 
 

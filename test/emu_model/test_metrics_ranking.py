@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
 from emu_model.metrics import DepthMetrics, RiskCoverage, Sparsification
-from emu_model.metrics.ranking import retained_error
+from emu_model.metrics.ranking import Ranking, cumulate_ascending, retained_error
 
 SHAPE = (2, 8, 9)
 
@@ -38,9 +38,8 @@ def test_retained_error_is_the_mean_over_random_orders_of_ties(kept):
     error = [5.0, 0.0, 2.0, 1.0, 7.0, 3.0, 0.5, 4.0]
     uncertainty = [1.0, 1.0, 1.0, 0.0, 2.0, 2.0, 2.0, 2.0]
     mean, deviation = expected_over_tie_orders(error, uncertainty, kept)
-    (value,) = retained_error(
-        torch.tensor(error).double(), torch.tensor(uncertainty), torch.tensor([kept]).double()
-    )
+    cumulated = Ranking.by(torch.tensor(uncertainty)).cumulate(torch.tensor(error))
+    (value,) = retained_error(cumulated, torch.tensor([kept]).double())
     assert value.item() == pytest.approx(mean, abs=5 * deviation + 1e-12)
 
 
@@ -53,10 +52,28 @@ def test_retained_error_without_ties_is_the_plain_mean(data):
     order = np.argsort(uncertainty)
     expected = [np.mean(np.asarray(error)[order[: k + 1]]) for k in range(count)]
     kept = torch.arange(1, count + 1).double()
-    values = retained_error(
-        torch.tensor(error, dtype=torch.float64), torch.tensor(uncertainty), kept
-    )
+    ranking = Ranking.by(torch.tensor(uncertainty))
+    values = retained_error(ranking.cumulate(torch.tensor(error, dtype=torch.float64)), kept)
     assert values.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_a_ranking_of_some_pixels_is_that_of_the_pixels_alone():
+    generator = torch.Generator().manual_seed(5)
+    uncertainty = torch.randint(0, 6, (80,), generator=generator).float()
+    uncertainty[7] = torch.nan  # left out below
+    error = torch.rand(80, generator=generator)
+    some = (torch.rand(80, generator=generator) < 0.6) & uncertainty.isfinite()
+    found = Ranking.by(uncertainty).of(some).cumulate(error)
+    expected = Ranking.by(uncertainty[some]).cumulate(error[some])
+    assert found.tolist() == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize('threshold', [None, 0.3, 0.0])
+def test_the_lowest_errors_are_summed_in_order(threshold):
+    error = torch.rand(50, generator=torch.Generator().manual_seed(6))
+    error = error if threshold is None else error < threshold
+    expected = np.cumsum(np.sort(error.numpy()), dtype=np.float64)
+    assert cumulate_ascending(error).tolist() == pytest.approx(expected.tolist())
 
 
 def mono_uncertainty_areas(error, uncertainty, root):

@@ -17,9 +17,9 @@ from emu_model.sampling import (
     SubEnsemble,
     predict_distribution,
 )
-from emu_model.tasks import OUTPUTS
+from emu_model.tasks import outputs_of
 
-TASKS = ('semantic', 'depth')
+TASKS = ('semantic', 'depth', 'instance')
 SIZE = (16, 20)
 
 
@@ -41,6 +41,7 @@ def raw_samples():
         {
             'semantic': 3 * torch.randn(2, 4, *SIZE, generator=generator),
             'depth': 5 + 3 * torch.randn(2, 2, *SIZE, generator=generator),
+            'instance': 9 * torch.randn(2, 2, *SIZE, generator=generator),
         }
         for _ in range(10)
     ]
@@ -67,14 +68,17 @@ def test_running_moments_are_those_of_all_samples_at_once(raw_samples):
     # EMUFormer: mean of the variances plus population variance of the means.
     expected = variances.mean(0) + means.var(0)
     np.testing.assert_allclose(distribution.depth_variance, expected, rtol=1e-5)
+    offsets = np.stack([raw['instance'].double().numpy() for raw in raw_samples])
+    np.testing.assert_allclose(distribution.offsets, offsets.mean(0), rtol=1e-4, atol=1e-5)
 
 
 def test_one_sample_gives_the_maps_of_a_single_network(raw_samples):
     moments = RunningMoments((32, 40))
     moments.add(raw_samples[0])
-    maps = moments.distribution().maps(OUTPUTS)
-    expected = predict_maps(raw_samples[0], OUTPUTS, (32, 40))
-    assert set(maps) == set(expected) == set(OUTPUTS)
+    outputs = set(outputs_of(TASKS)) - {'instances'}
+    maps = moments.distribution().maps(outputs)
+    expected = predict_maps(raw_samples[0], outputs, (32, 40))
+    assert set(maps) == set(expected) == outputs
     for name, value in expected.items():
         torch.testing.assert_close(maps[name], value, rtol=1e-5, atol=1e-6)
 

@@ -63,7 +63,8 @@ def test_students_train_for_a_hundred_epochs_with_the_papers_weights(data):
         f'student/{data}',
         options=['--model.teacher=teacher', '--model.initial_weights=student'],
     )
-    assert cli.model.weights == {'depth': 1.0, 'kl': 10.0, 'rmsle': 1.0}
+    tasks = {'semantic': 1.0, 'depth': 1.0, 'instance': 1.0}
+    assert cli.model.weights == {**tasks, 'kl': 10.0, 'rmsle': 1.0}
     assert cli.model.hparams.recipe == 'emuformer'
     assert cli.trainer.max_steps == math.ceil(STUDENT_EPOCHS * TRAIN_FRAMES[data] / BATCH_SIZE)
 

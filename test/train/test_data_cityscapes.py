@@ -103,6 +103,13 @@ def test_published_frames_are_read_right(root, pixels, split, published):
             assert sample.depth[row, column] == expected
 
 
+def test_rows_below_those_wanted_are_cut_off(root):
+    whole, upper = (build('cityscapes', root, 'train', rows=rows).read(1) for rows in (None, 12))
+    for name in ('image', 'classes', 'depth', 'not_padding'):
+        np.testing.assert_array_equal(getattr(upper, name), getattr(whole, name)[:12])
+    assert upper.intrinsics == whole.intrinsics
+
+
 def test_the_classes_are_the_benchmarks(root):
     dataset = CityscapesDataset(root)
     assert dataset.labels.class_names == tuple(CLASSES)

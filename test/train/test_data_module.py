@@ -157,7 +157,7 @@ def test_random_scales_and_crops_keep_the_focal_length(root):
 
 
 def test_an_unknown_data_set_or_a_missing_root_is_named():
-    with pytest.raises(ValueError, match="no data set 'kitti': choose of cityscapes, nyuv2"):
-        build('kitti')
+    with pytest.raises(ValueError, match="no data set 'coco': choose of cityscapes, kitti"):
+        build('coco')
     with pytest.raises(ValueError, match=r"'nyuv2' needs the folder .* --data.root DIR"):
         build('nyuv2')

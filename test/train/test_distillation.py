@@ -51,7 +51,8 @@ def test_terms_are_those_of_the_paper(module, batch):
     )
     assert terms['depth'].item() == pytest.approx(gnll.item(), rel=1e-5)
     assert set(terms) == {'semantic', 'depth', 'kl', 'rmsle'}
-    assert module.weights == {'depth': 1.0, 'kl': 10.0, 'rmsle': 1.0}
+    tasks = {'semantic': 1.0, 'depth': 1.0, 'instance': 1.0}
+    assert module.weights == {**tasks, 'kl': 10.0, 'rmsle': 1.0}
 
 
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(module, batch):

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 DATASETS = {
     'cityscapes': ('train.data.cityscapes', 'CityscapesDataset'),
+    'kitti': ('train.data.kitti', 'KITTIDataset'),
+    'kitti_semantics': ('train.data.kitti', 'KITTISemanticsDataset'),
     'nyuv2': ('train.data.nyuv2', 'NYUv2Dataset'),
     'synthetic': ('train.data.synthetic', 'SyntheticDataset'),
 }
@@ -26,7 +28,7 @@ def build(
             without: it renders into the user's cache folder.
         split: 'train', 'validation' or 'test'. Where a data set publishes one set for evaluation,
             both of the latter are that one.
-        **options: Of that data set's class.
+        **options: Of that data set's class; `instances` is one of those that have ids of objects.
 
     Raises:
         ValueError: If the name, the split or an option is unknown, or `root` is missing.
@@ -39,5 +41,16 @@ def build(
             f"data set '{name}' needs the folder its files are in: give --data.root DIR "
             '(docs/datasets.md shows the layout)'
         )
+    dataset = dataset_class(name)
+    if options.get('instances') and not dataset.things:
+        raise ValueError(
+            f"data set '{name}' has no ids of objects, which the instance task needs: train a "
+            'network without that task, or on another data set (docs/datasets.md)'
+        )
+    return dataset(root, split, **options)
+
+
+def dataset_class(name: str) -> type['FrameDataset']:
+    """The class of one of DATASETS."""
     module, class_name = DATASETS[name]
-    return getattr(importlib.import_module(module), class_name)(root, split, **options)
+    return getattr(importlib.import_module(module), class_name)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from rich.progress import track
 
-from train.data import DATASETS, build
+from train.data import DATASETS, build, dataset_class
 from train.data.dataset import DatasetError, FrameDataset
 from train.data.sample import Sample
 
@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(format='%(message)s')
     try:
         for split in ('train', 'test'):
+            if split not in dataset_class(options.name).splits:
+                continue
             dataset = build(options.name, options.root, split)
             looked_at = range(0, len(dataset), max(1, options.every))
             steps = track(looked_at, f'{split} frames')

@@ -4,6 +4,7 @@ Depth comes from the published disparity maps, made by semi-global matching: a p
 a disparity of (p − 1)/256 pixels.
 """
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -24,11 +25,14 @@ PUBLISHED_FRAMES = {'train': 2975, 'val': 500}
 
 # The label id of each train id 0…18, from the benchmark's definition of its classes.
 _LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-_TRAIN_IDS = np.full(256, UNLABELLED, np.uint8)
-_TRAIN_IDS[list(_LABEL_IDS)] = np.arange(len(_LABEL_IDS))
+TRAIN_IDS = np.full(256, UNLABELLED, np.uint8)
+TRAIN_IDS[list(_LABEL_IDS)] = np.arange(len(_LABEL_IDS))
+"""The train id of each label id; 255 for those that are not evaluated."""
 
 _IMAGE = 'leftImg8bit'
 _LABEL_KINDS = ('gtFine_labelIds', 'gtFine_labelTrainIds')
+_INSTANCES = 'gtFine_instanceIds'
+_FIRST_INSTANCE = 1000
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,6 +45,10 @@ class CityscapesDataset(FrameDataset):
         split: 'train', or 'validation' or 'test', which are both the published val split: the
             labels of the published test split are not public.
         max_depth_m: Depth beyond it counts as no measurement; None keeps all.
+        rows: How many rows to keep from the top: 768 are without the front of the car; None keeps
+            all 1024.
+        instances: Whether to read the ids of objects too. A group of objects that were not told
+            apart has no id.
 
     Raises:
         ValueError: If the split is unknown or the depth not positive.
@@ -49,9 +57,16 @@ class CityscapesDataset(FrameDataset):
 
     name = 'cityscapes'
     labels = CITYSCAPES
+    things = tuple(range(CITYSCAPES.id('person'), len(CITYSCAPES)))
 
     def __init__(
-        self, root: str | Path, split: str = 'train', *, max_depth_m: float | None = 80.0
+        self,
+        root: str | Path,
+        split: str = 'train',
+        *,
+        max_depth_m: float | None = 80.0,
+        rows: int | None = None,
+        instances: bool = False,
     ) -> None:
         self._root = Path(root)
         published = {'train': 'train', 'validation': 'val', 'test': 'val'}
@@ -60,6 +75,8 @@ class CityscapesDataset(FrameDataset):
             raise ValueError(
                 f'max_depth_m is {max_depth_m}: give a depth over {NEAREST_M} m, or none for all'
             )
+        self._instances = instances
+        self._rows = rows
         self.depth_range_m = (NEAREST_M, UNCAPPED_M if max_depth_m is None else max_depth_m)
         self._frames = self._index()
 
@@ -76,22 +93,22 @@ class CityscapesDataset(FrameDataset):
         intrinsics, baseline_m = read_camera(self._file('camera', city, frame, 'camera.json'))
         depth = depth_from_disparity(disparity, intrinsics.fx, baseline_m)
         depth[depth > self.depth_range_m[1]] = 0
-        return Sample(
+        sample = Sample(
             image=image,
-            classes=self._classes(city, frame, size),
+            classes=read_classes(self._root / 'gtFine' / self._split / city, frame, size),
             depth=depth,
             not_padding=np.ones(size, bool),
             intrinsics=intrinsics,
             index=index,
+            instances=self._instance_ids(city, frame, size) if self._instances else None,
         )
+        return sample if self._rows is None else _first_rows(sample, self._rows)
 
-    def _classes(self, city: str, frame: str, size: tuple[int, int]) -> np.ndarray:
-        label_ids, train_ids = (
-            self._file('gtFine', city, frame, f'{kind}.png') for kind in _LABEL_KINDS
-        )
-        if not label_ids.is_file() and train_ids.is_file():
-            return read_map(train_ids, np.uint8, size, 'train ids')
-        return _TRAIN_IDS[read_map(label_ids, np.uint8, size, 'label ids')]
+    def _instance_ids(self, city: str, frame: str, size: tuple[int, int]) -> np.ndarray:
+        """Ids, uint16: label id · 1000 + number, and 0 for what has a label id alone."""
+        file = self._file('gtFine', city, frame, f'{_INSTANCES}.png')
+        ids = read_map(file, np.uint16, size, 'instance ids')
+        return np.where(ids < _FIRST_INSTANCE, np.uint16(0), ids)
 
     def _file(self, kind: str, city: str, frame: str, ending: str) -> Path:
         return self._root / kind / self._split / city / f'{frame}_{ending}'
@@ -106,6 +123,9 @@ class CityscapesDataset(FrameDataset):
             )
         labelled = set().union(*(self._names('gtFine', f'{kind}.png') for kind in _LABEL_KINDS))
         self._require(images, labelled, 'gtFine', f'{_LABEL_KINDS[0]}.png')
+        if self._instances:
+            identified = self._names('gtFine', f'{_INSTANCES}.png')
+            self._require(images, identified, 'gtFine', f'{_INSTANCES}.png')
         for kind, ending in (('disparity', 'disparity.png'), ('camera', 'camera.json')):
             self._require(images, self._names(kind, ending), kind, ending)
         expected = PUBLISHED_FRAMES[self._split]
@@ -132,6 +152,18 @@ class CityscapesDataset(FrameDataset):
                 f'{len(missing) - 1} other of {len(images)} images: unpack '
                 f"{kind}_trainvaltest.zip into '{self._root}'"
             )
+
+
+def read_classes(folder: Path, frame: str, size: tuple[int, int]) -> np.ndarray:
+    """Train ids of a frame, uint8 (H, W), 255 for none; from its label ids where they are there.
+
+    Raises:
+        DatasetError: If the file is missing, damaged or not of the image's size.
+    """
+    label_ids, train_ids = (folder / f'{frame}_{kind}.png' for kind in _LABEL_KINDS)
+    if not label_ids.is_file() and train_ids.is_file():
+        return read_map(train_ids, np.uint8, size, 'train ids')
+    return TRAIN_IDS[read_map(label_ids, np.uint8, size, 'label ids')]
 
 
 def depth_from_disparity(disparity: np.ndarray, fx: float, baseline_m: float) -> np.ndarray:
@@ -175,3 +207,11 @@ def read_camera(path: Path) -> tuple[Intrinsics, float]:
             'expected positive numbers, unpack camera_trainvaltest.zip again'
         )
     return intrinsics, baseline_m
+
+
+def _first_rows(sample: Sample, rows: int) -> Sample:
+    """The upper part of a frame; the camera stays as it is."""
+    maps = ('image', 'classes', 'depth', 'not_padding', 'instances')
+    there = {name: getattr(sample, name) for name in maps}
+    cut = {name: value[:rows] for name, value in there.items() if value is not None}
+    return dataclasses.replace(sample, **cut)

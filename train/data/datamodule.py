@@ -42,6 +42,7 @@ class FrameDataModule(L.LightningDataModule):
         options: Options of the data set, for all splits.
         train_options: Further ones for training alone, such as a number of synthetic frames.
         evaluation_options: Further ones for validation and test.
+        instances: Whether to read the ids of objects too, for the instance task.
 
     Attributes:
         start_step: Optimiser steps already done.
@@ -64,6 +65,7 @@ class FrameDataModule(L.LightningDataModule):
         options: dict[str, Any] | None = None,
         train_options: dict[str, Any] | None = None,
         evaluation_options: dict[str, Any] | None = None,
+        instances: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
@@ -82,6 +84,7 @@ class FrameDataModule(L.LightningDataModule):
             'train': {**(options or {}), **(train_options or {})},
             'evaluation': {**(options or {}), **(evaluation_options or {})},
         }
+        self._with_instances = {'instances': True} if instances else {}
 
     # What the data is
 
@@ -109,6 +112,11 @@ class FrameDataModule(L.LightningDataModule):
     def depth_range_m(self) -> tuple[float, float]:
         """(nearest, farthest) depth of the data in metres."""
         return self.train_set.depth_range_m
+
+    @property
+    def things(self) -> tuple[int, ...]:
+        """Ids of the classes whose objects are told apart."""
+        return self.train_set.things
 
     @property
     def size(self) -> tuple[int, int]:
@@ -179,7 +187,7 @@ class FrameDataModule(L.LightningDataModule):
 
     def _open(self, split: str) -> FrameDataset:
         options = self._options['train' if split == self._train_split else 'evaluation']
-        return build(self.name, self._root, split, **options)
+        return build(self.name, self._root, split, **options, **self._with_instances)
 
     def _place(self) -> tuple[int, int]:
         """Rank and number of processes."""

@@ -12,7 +12,7 @@ from train.data.sample import Sample
 from train.data.transforms import Transform
 
 SPLITS = ('train', 'validation', 'test')
-"""Splits that every data set has; where only one is published for evaluation, both name it."""
+"""Names of splits; where only one is published for evaluation, both of the latter name it."""
 
 
 class DatasetError(ValueError):
@@ -28,11 +28,15 @@ class FrameDataset(Dataset, abc.ABC):
         name: Name in the registry (train.data.DATASETS).
         labels: The classes.
         depth_range_m: (nearest, farthest) depth a pixel may have, in metres.
+        things: Ids of the classes whose objects have ids; none where the data set has no such ids.
+        splits: Those of SPLITS that the data set has; those without 'train' are for evaluation.
     """
 
     name: str
     labels: LabelSet
     depth_range_m: tuple[float, float]
+    things: tuple[int, ...] = ()
+    splits: tuple[str, ...] = SPLITS
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -101,6 +105,8 @@ class EvaluationDataset(Dataset):
             tensors['classes'].fill_(UNLABELLED)
             tensors['depth'].zero_()
             tensors['not_padding'].fill_(False)
+            if 'instances' in tensors:
+                tensors['instances'].zero_()
         return tensors
 
 

@@ -4,13 +4,13 @@ The user supplies either the mapping of the classes or the mapped labels; NYU pu
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Protocol
 
 import h5py
 import numpy as np
 
+from emu_model.files import written_aside
 from train.data.cache import cache_folder
 from train.data.dataset import DatasetError
 from train.data.mat_files import load_mat, open_hdf5
@@ -124,14 +124,8 @@ class ConvertedLabels:
     def _convert(self, path: Path) -> None:
         labels = load_mat(path, 'labels40')
         _check_classes(labels, path)
-        self._converted.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._converted.with_name(f'.{self._converted.name}.{os.getpid()}.partial')
-        try:
-            with partial.open('wb') as file:
-                np.save(file, np.ascontiguousarray(np.moveaxis(labels, -1, 0), np.uint8))
-            os.replace(partial, self._converted)
-        finally:
-            partial.unlink(missing_ok=True)
+        with written_aside(self._converted) as partial, partial.open('wb') as file:
+            np.save(file, np.ascontiguousarray(np.moveaxis(labels, -1, 0), np.uint8))
 
 
 def _check_classes(values: np.ndarray, path: Path) -> None:

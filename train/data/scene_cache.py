@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -24,12 +24,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from train.data.scene_set import MOST_FRAMES, SceneSet
 
 SHARD_FRAMES = 32
-ARRAYS = ('image', 'classes', 'depth', 'intrinsics')
+ARRAYS = ('image', 'classes', 'depth', 'intrinsics', 'instances', 'baseline')
+"""What is rendered of a frame."""
+
+WITHOUT_INSTANCES = ARRAYS[:4]
+"""What most trainings read of it."""
+
 
 _ABANDONED_AFTER_S = 3600
 
 
-def prepare(scene_set: SceneSet, count: int, root: Path, workers: int | None = None) -> Path:
+def prepare(
+    scene_set: SceneSet,
+    count: int,
+    root: Path,
+    workers: int | None = None,
+    arrays: Sequence[str] = ARRAYS,
+) -> Path:
     """Render what is missing of the first `count` frames, with a progress bar.
 
     Args:
@@ -37,6 +48,7 @@ def prepare(scene_set: SceneSet, count: int, root: Path, workers: int | None = N
         count: Frames wanted.
         root: Folder that holds the folders of all sets.
         workers: Processes that render; None for one per usable core, 0 or 1 for none but this.
+        arrays: Which of ARRAYS will be read; a shard that lacks one is rendered again.
 
     Returns:
         The set's folder, to read frames from with `read`.
@@ -51,7 +63,7 @@ def prepare(scene_set: SceneSet, count: int, root: Path, workers: int | None = N
         )
     folder = root / scene_set.folder_name()
     shards = range(-(-count // SHARD_FRAMES))
-    missing = [shard for shard in shards if not _shard_folder(folder, shard).is_dir()]
+    missing = [shard for shard in shards if not _has(folder, shard, arrays)]
     if not missing:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,16 +84,22 @@ def prepare(scene_set: SceneSet, count: int, root: Path, workers: int | None = N
     return folder
 
 
-def read(folder: Path, index: int) -> dict[str, np.ndarray]:
+def read(folder: Path, index: int, arrays: Sequence[str] = ARRAYS) -> dict[str, np.ndarray]:
     """Frame `index` of a prepared folder; nothing of it stays open.
+
+    Args:
+        folder: The folder.
+        index: The frame.
+        arrays: Which of ARRAYS to read.
 
     Returns:
         `image` uint8 (H, W, 3), `classes` uint8 (H, W), `depth` float32 (H, W) in metres with 0
-        for none, `intrinsics` float64 (4,), that is fx, fy, cx, cy in pixels.
+        for none, `intrinsics` float64 (4,), that is fx, fy, cx, cy in pixels, `instances` uint16
+        (H, W) with 0 for none, `baseline` float64 (), the metres between the eyes.
     """
     shard, row = divmod(index, SHARD_FRAMES)
     files = _shard_folder(folder, shard)
-    return {name: np.array(np.load(files / f'{name}.npy', mmap_mode='r')[row]) for name in ARRAYS}
+    return {name: np.array(np.load(files / f'{name}.npy', mmap_mode='r')[row]) for name in arrays}
 
 
 def _render_shards(
@@ -126,6 +144,8 @@ def _render_shard(scene_set: SceneSet, folder: Path, shard: int) -> None:
         'classes': np.stack([frame.classes for frame in frames]),
         'depth': np.stack([_without_sky(frame.depth) for frame in frames]),
         'intrinsics': np.array([[c.fx, c.fy, c.cx, c.cy] for c in cameras]),
+        'instances': np.stack([frame.instances for frame in frames]),
+        'baseline': np.array([frame.baseline_m for frame in frames]),
     }
     partial = folder / f'.partial-{uuid.uuid4().hex}'
     partial.mkdir()
@@ -145,9 +165,17 @@ def _publish(partial: Path, target: Path) -> None:
     try:
         partial.rename(target)
     except OSError:
-        # Another process was faster; its frames are the same.
+        # Another process was faster, or the shard lacked an array; the frames are the same.
         if not target.is_dir():
             raise
+        for file in partial.iterdir():
+            if not (target / file.name).is_file():
+                file.rename(target / file.name)
+
+
+def _has(folder: Path, shard: int, arrays: Sequence[str]) -> bool:
+    files = _shard_folder(folder, shard)
+    return all((files / f'{name}.npy').is_file() for name in arrays)
 
 
 def _shard_folder(folder: Path, shard: int) -> Path:

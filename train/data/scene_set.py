@@ -36,6 +36,7 @@ class SceneSet:
         shift: One of emu_model.scenes.SHIFTS, or None for scenes as trained on.
         shift_strength: How far it is shifted.
         focal_length_px: Focal length of all frames; None for the scenes' own, which varies.
+        eye: Which camera of the stereo pair, 'left' or 'right'.
     """
 
     split: str
@@ -45,6 +46,7 @@ class SceneSet:
     shift: str | None = None
     shift_strength: float = 1.0
     focal_length_px: float | None = None
+    eye: str = 'left'
 
     def __post_init__(self) -> None:
         if self.split not in FIRST_SEEDS:
@@ -72,6 +74,7 @@ class SceneSet:
             self.height,
             self.width,
             time_s=_DRIVE_S * (seed * _GOLDEN_RATIO % 1.0),
+            eye=self.eye,
             shift=self.shift,
             shift_strength=self.shift_strength,
             focal_length_px=self.focal_length_px,
@@ -88,12 +91,15 @@ class SceneSet:
             'shift': self.shift,
             'shift_strength': None if self.shift is None else float(self.shift_strength),
             'focal_length_px': self.focal_length_px and float(self.focal_length_px),
+            'eye': self.eye,
             'generator': generator_hash(),
         }
 
     def folder_name(self) -> str:
         """A name that tells sets, and versions of the generator, apart."""
         parts = [self.split, '+'.join(self.kinds), f'{self.height}x{self.width}']
+        if self.eye != 'left':
+            parts.append(self.eye)
         if self.shift is not None:
             parts.append(f'{self.shift}_{self.shift_strength:g}')
         digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode())

@@ -35,6 +35,7 @@ class SyntheticDataset(FrameDataset):
         shift_strength: How far they are shifted.
         focal_length_px: Focal length of all frames. None leaves it to the scenes, where it varies:
             then a pixel's depth cannot be told from the image alone.
+        instances: Whether to read the ids of objects too.
         workers: Processes that render; None for one per usable core.
 
     Raises:
@@ -44,6 +45,7 @@ class SyntheticDataset(FrameDataset):
     name = 'synthetic'
     labels = scenes.LABELS
     depth_range_m = (NEAREST_M, FARTHEST_M)
+    things = tuple(scenes.LABELS.id(thing) for thing in scenes.THINGS)
 
     def __init__(
         self,
@@ -57,20 +59,23 @@ class SyntheticDataset(FrameDataset):
         shift: str | None = None,
         shift_strength: float = 1.0,
         focal_length_px: float | None = None,
+        instances: bool = False,
         workers: int | None = None,
     ) -> None:
         self.scene_set = SceneSet(
             split, height, width, tuple(kinds), shift, shift_strength, focal_length_px
         )
         self._count = count
+        wanted = scene_cache.WITHOUT_INSTANCES
+        self._arrays = (*wanted, 'instances') if instances else wanted
         root = Path(root) if root is not None else cache_folder() / 'scenes'
-        self.folder = scene_cache.prepare(self.scene_set, count, root, workers)
+        self.folder = scene_cache.prepare(self.scene_set, count, root, workers, self._arrays)
 
     def __len__(self) -> int:
         return self._count
 
     def read(self, index: int) -> Sample:
-        frame = scene_cache.read(self.folder, index)
+        frame = scene_cache.read(self.folder, index, self._arrays)
         depth = frame['depth']
         depth[depth > FARTHEST_M] = 0
         return Sample(
@@ -80,4 +85,5 @@ class SyntheticDataset(FrameDataset):
             not_padding=np.ones(depth.shape, bool),
             intrinsics=Intrinsics(*frame['intrinsics'].tolist()),
             index=index,
+            instances=frame.get('instances'),
         )

@@ -1,10 +1,11 @@
-"""Transforms of a whole sample: image, labels, depth, padding and intrinsics together.
+"""Transforms of a whole sample: image, labels, depth, ids, padding and intrinsics together.
 
 Scale, crop and flip are those of EMUFormer (arXiv 2402.10580), section 4; the colour jitter is its
 teacher's input.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +15,10 @@ import torch
 import torchvision.transforms.v2.functional as TF
 from torch import Tensor
 
+from emu_model.framing import PADDING_COLOUR
 from emu_model.geometry import Intrinsics
 from emu_model.labels import UNLABELLED
 from train.data.sample import Sample
-
-PADDING_COLOUR = (124, 116, 104)
-"""RGB of padded pixels: ImageNet's mean, which normalisation takes to about zero."""
 
 
 class Transform(Protocol):
@@ -103,6 +102,8 @@ class RandomCrop:
             classes=self._window(sample.classes, top, left, UNLABELLED),
             depth=self._window(sample.depth, top, left, 0),
             not_padding=self._window(sample.not_padding, top, left, False),
+            instances=_apply(sample.instances, lambda ids: self._window(ids, top, left, 0)),
+            confidence=_apply(sample.confidence, lambda c: self._window(c, top, left, 0)),
             intrinsics=dataclasses.replace(camera, cx=camera.cx - left, cy=camera.cy - top),
         )
 
@@ -135,6 +136,8 @@ class HorizontalFlip:
             classes=sample.classes[:, ::-1],
             depth=sample.depth[:, ::-1],
             not_padding=sample.not_padding[:, ::-1],
+            instances=_apply(sample.instances, lambda ids: ids[:, ::-1]),
+            confidence=_apply(sample.confidence, lambda c: c[:, ::-1]),
             intrinsics=dataclasses.replace(camera, cx=sample.size[1] - 1 - camera.cx),
         )
 
@@ -217,5 +220,14 @@ def _resized(sample: Sample, size: tuple[int, int]) -> Sample:
         classes=nearest(sample.classes),
         depth=nearest(sample.depth),
         not_padding=nearest(sample.not_padding.astype(np.uint8)).astype(bool),
+        instances=_apply(sample.instances, nearest),
+        confidence=_apply(sample.confidence, nearest),
         intrinsics=intrinsics,
     )
+
+
+def _apply(
+    values: np.ndarray | None, change: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray | None:
+    """A map after a change, where there is one."""
+    return None if values is None else change(values)

@@ -62,7 +62,9 @@ def evaluate_model(
     checkpoint = layout.checkpoint(model.name, model.members)
     report, evaluated = evaluate_checkpoint(checkpoint, data, device=device)
     info = read_info(checkpoint)
-    groups = Evaluation(info.tasks, len(info.class_names) or None, all_pixels=False).groups
+    groups = Evaluation(
+        info.tasks, len(info.class_names) or None, all_pixels=False, things=info.things
+    ).groups
     arrays = _arrays(evaluated)
     for task, group in groups.items():
         frames = [sums[task] for sums in evaluated.frame_sums]

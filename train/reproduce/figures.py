@@ -62,11 +62,11 @@ def draw_figures(layout: Layout, results: ResultSet, settings: Settings) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for name, (caption, draw) in _FIGURES.items():
-        drawn[caption] = _save(draw(shown), folder / f'{name}.png')
+        drawn[caption] = save_figure(draw(shown), folder / f'{name}.png')
     pictured = {method: shown[method] for method in _PICTURED_METHODS if method in shown}
     figure = qualitative(layout, pictured, settings.test_data())
     return {
-        'Test frames: ground truth, and what each network makes of them': _save(
+        'Test frames: ground truth, and what each network makes of them': save_figure(
             figure, folder / 'qualitative.png'
         ),
         **drawn,
@@ -75,12 +75,12 @@ def draw_figures(layout: Layout, results: ResultSet, settings: Settings) -> dict
 
 def reliability(results: Mapping[str, Result]) -> 'Figure':
     """Accuracy against confidence in 15 bins; a calibrated network is on the diagonal."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     axes.plot([0, 1], [0, 1], color='0.7', linewidth=1)
     for method, result in results.items():
         curve = result.curves['semantic']['reliability_15']
         axes.plot(*_pairs(curve['confidence'], curve['accuracy']), marker='.', **_style(method))
-    _label(axes, 'confidence', 'accuracy')
+    label_axes(axes, 'confidence', 'accuracy')
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, fontsize=8)
@@ -89,11 +89,11 @@ def reliability(results: Mapping[str, Result]) -> 'Figure':
 
 def risk_coverage(results: Mapping[str, Result]) -> 'Figure':
     """Share of wrong classes among the pixels kept, the most certain first."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     for method, result in results.items():
         curve = result.curves['semantic']['risk_coverage']
         axes.plot(*_pairs(curve['coverage'], curve['risk']), **_style(method))
-    _label(axes, 'coverage', 'share of wrong classes')
+    label_axes(axes, 'coverage', 'share of wrong classes')
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -101,7 +101,7 @@ def risk_coverage(results: Mapping[str, Result]) -> 'Figure':
 
 def sparsification(results: Mapping[str, Result]) -> 'Figure':
     """Depth error of what remains as the most uncertain pixels go; dotted, the best possible."""
-    figure, (axes,) = _figure(1)
+    figure, (axes,) = new_figure(1)
     for method, result in results.items():
         curve = result.curves['depth']['sparsification']
         axes.plot(*_pairs(curve['removed'], curve['model']), **_style(method))
@@ -111,7 +111,7 @@ def sparsification(results: Mapping[str, Result]) -> 'Figure':
             linestyle=':',
             linewidth=1,
         )
-    _label(axes, 'share of pixels removed', 'RMSE of the others, m')
+    label_axes(axes, 'share of pixels removed', 'RMSE of the others, m')
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -127,7 +127,7 @@ def speed_against_quality(results: Mapping[str, Result]) -> 'Figure':
         'depth.rmse': 'RMSE, m ↓',
         'depth.ause': 'AUSE, m ↓',
     }
-    figure, all_axes = _figure(len(panels), width=3.2)
+    figure, all_axes = new_figure(len(panels), width=3.2)
     for axes, (key, title) in zip(all_axes, panels.items()):
         for method, result in results.items():
             point = result.figure('inference_ms.median'), result.figure(key)
@@ -137,7 +137,7 @@ def speed_against_quality(results: Mapping[str, Result]) -> 'Figure':
         axes.xaxis.set_major_formatter('{x:g}')
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.ticklabel_format(axis='y', useOffset=False)
-        _label(axes, 'ms a frame', '')
+        label_axes(axes, 'ms a frame', '')
         axes.set_title(title, fontsize=10)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc='outside lower center', ncols=4, frameon=False, fontsize=8)
@@ -179,14 +179,16 @@ _FIGURES: dict[str, tuple[str, Callable[[Mapping[str, Result]], 'Figure']]] = {
 """By file name: caption and how it is drawn."""
 
 
-def _figure(panels: int, width: float = 5.5) -> tuple['Figure', Sequence['Axes']]:
+def new_figure(panels: int, width: float = 5.5) -> tuple['Figure', Sequence['Axes']]:
+    """A figure with panels side by side, each so many inches wide."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * panels, 4.2 if panels == 1 else 3.4), layout='constrained')
     return figure, figure.subplots(1, panels, squeeze=False)[0]
 
 
-def _label(axes: 'Axes', x: str, y: str) -> None:
+def label_axes(axes: 'Axes', x: str, y: str) -> None:
+    """Name the axes, with a light grid and without a frame."""
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
@@ -206,6 +208,7 @@ def _pairs(x: Sequence[float | None], y: Sequence[float | None]) -> tuple[list, 
     return [a for a, _ in points], [b for _, b in points]
 
 
-def _save(figure: 'Figure', path: Path) -> Path:
+def save_figure(figure: 'Figure', path: Path) -> Path:
+    """Write a figure; returns the file."""
     figure.savefig(path, dpi=_DPI)
     return path

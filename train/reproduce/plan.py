@@ -10,7 +10,7 @@ class Run:
 
     Attributes:
         name: Its folder's name.
-        command: 'fit' or 'distill', the train.* that runs it.
+        command: 'fit', 'distill' or 'fit_stereo', the train.* that runs it.
         configs: Files of train/configs, each over the ones before.
         options: Further command line.
         starts_from: {option: name of the model whose checkpoint it takes}.

@@ -1,10 +1,11 @@
 """What the command line chose: data, backbones and size, and what follows from them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import timm
 import yaml
@@ -39,7 +40,10 @@ class Settings:
         encoder_weights: Folder with <backbone>.safetensors to start from; None for none.
         studies: Of STUDIES, what to do.
         seeds: Repetitions, where it is not the scale's number.
+        scales: The sizes by data set and name.
     """
+
+    scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
 
     data: str
     root: Path | None
@@ -50,9 +54,14 @@ class Settings:
     seeds: int | None = None
 
     @property
+    def config(self) -> str:
+        """The configuration of the data, below train/configs."""
+        return f'data/{self.data}'
+
+    @property
     def scale(self) -> Scale:
         """The size."""
-        scale = SCALES[self.data][self.scale_name]
+        scale = self.scales[self.data][self.scale_name]
         return scale if self.seeds is None else replace(scale, seeds=self.seeds)
 
     def check(self) -> None:
@@ -61,10 +70,10 @@ class Settings:
         Raises:
             ValueError: If the scale, the number of seeds or a backbone cannot be used.
         """
-        if self.scale_name not in SCALES[self.data]:
+        if self.scale_name not in self.scales[self.data]:
             raise ValueError(
                 f"there is no scale '{self.scale_name}' of {self.data}: choose of "
-                f'{", ".join(SCALES[self.data])}'
+                f'{", ".join(self.scales[self.data])}'
             )
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f'{self.seeds} seeds: give at least 1')
@@ -121,7 +130,7 @@ class Settings:
 
     def test_data(self, variant: str = '') -> EvaluationData:
         """The frames that figures are reported on, or a variant of them."""
-        config = read_config(f'data/{self.data}.yaml')['data']
+        config = read_config(f'{self.config}.yaml')['data']
         options = {**config.get('options', {}), **self._frame_options()}
         if self.scale.test_frames is not None:
             options['count'] = self.scale.test_frames
@@ -141,7 +150,7 @@ class Settings:
         """Size and focal length of synthetic frames, where the configuration's are not wanted."""
         if self.scale.frame_size is None:
             return {}
-        configured = read_config(f'data/{self.data}.yaml')['data']['options']
+        configured = read_config(f'{self.config}.yaml')['data']['options']
         height, width = self.scale.frame_size
         focal_length = round(configured['focal_length_px'] * width / configured['width'])
         return {'height': height, 'width': width, 'focal_length_px': focal_length}

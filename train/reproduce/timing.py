@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from rich.progress import track
 
 from emu_model.engines import create_engine
-from train.cost import describe_times, time_frames
+from emu_model.report import describe_times
+from train.cost import time_frames
 from train.evaluation import UNSIZED_FRAME
 from train.files import write_json
 from train.reproduce.layout import Layout

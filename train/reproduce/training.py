@@ -11,8 +11,9 @@ from train.module import NetworkModule
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Run
 from train.reproduce.settings import CONFIGS
+from train.stereo.module import StereoModule
 
-_MODULES = {'fit': NetworkModule, 'distill': DistillationModule}
+_MODULES = {'fit': NetworkModule, 'distill': DistillationModule, 'fit_stereo': StereoModule}
 
 _SEVERAL_PROCESSES = ('--trainer.devices', '--trainer.num_nodes')
 
@@ -48,7 +49,7 @@ def train(layout: Layout, run: Run, further: Sequence[str]) -> int:
 
 
 def command_line(layout: Layout, run: Run, further: Sequence[str] = ()) -> list[str]:
-    """Arguments of train.fit or train.distill that make a run."""
+    """Arguments of the train.* that makes a run."""
     starts = {option: layout.checkpoint(model) for option, model in run.starts_from.items()}
     return [
         *(f'--config={CONFIGS / config}' for config in run.configs),

@@ -1,0 +1,43 @@
+"""What a network is optimised with: AdamW in groups, each with its learning rate and decay."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def make_optimizer(
+    network: nn.Module,
+    *,
+    learning_rate: float,
+    head_learning_rate_factor: float,
+    weight_decay: float,
+    learned_weights: Iterable[nn.Parameter] = (),
+    weighting_learning_rate: float = 0.0,
+) -> torch.optim.AdamW:
+    """AdamW for a network and the learned weights of its losses.
+
+    Args:
+        network: Of emu_model.networks or emu_model.sampling.
+        learning_rate: Of the encoder.
+        head_learning_rate_factor: Learning rate of the heads over the encoder's.
+        weight_decay: Of all weights but norms and biases.
+        learned_weights: Parameters of train.loss_weighting, which do not decay; may be none.
+        weighting_learning_rate: Of these.
+    """
+    groups = {}
+    for name, parameter in network.named_parameters():
+        is_head = not name.startswith('backbone.')
+        decays = parameter.ndim > 1
+        groups.setdefault((is_head, decays), []).append(parameter)
+    described = [
+        {
+            'params': parameters,
+            'lr': learning_rate * (head_learning_rate_factor if is_head else 1),
+            'weight_decay': weight_decay if decays else 0.0,
+        }
+        for (is_head, decays), parameters in groups.items()
+    ]
+    if learned := list(learned_weights):
+        described.append({'params': learned, 'lr': weighting_learning_rate, 'weight_decay': 0.0})
+    return torch.optim.AdamW(described)

@@ -1,0 +1,1 @@
+"""What each part of the training on stereo pairs is worth: an experiment that can be stopped."""

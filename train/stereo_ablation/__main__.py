@@ -1,0 +1,97 @@
+"""What confidence, cross-view terms and pseudo depth in the warp are worth, on synthetic pairs.
+
+    python -m train.stereo_ablation --output DIR
+
+Makes the pseudo labels, trains each task alone and from them every variant, and evaluates them.
+What is there already is kept: stopped at any moment, the same command goes on where it stood, and
+with --report writes what there is. DIR gets results.md with the tables, results.json with every
+figure of every network, and the networks. What follows `--` is added to every training.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from train.reproduce.command import add_work_options, keep_settings, run_command
+from train.reproduce.layout import Layout
+from train.reproduce.progress import Progress, overview
+from train.reproduce.work import Work, work_off
+from train.stereo.labelling import Labeller, Origins, label_pairs, missing, usable_cores
+from train.stereo.pairs import open_pairs
+from train.stereo_ablation.report import write_report
+from train.stereo_ablation.settings import MAX_DISPARITY_PX, SCALES, AblationSettings
+from train.stereo_ablation.trials import make_plan
+
+_DATA = 'synthetic'
+_SECONDS_PER_UNIT = 0.25  # on one CPU core
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code: 0, 1 after an error, 130 when interrupted."""
+    return run_command(arguments, _parse, _main)
+
+
+def _main(options: argparse.Namespace, further: list[str]) -> int:
+    settings = AblationSettings(
+        _DATA, options.root, (options.backbone,), options.scale, options.encoder_weights
+    )
+    settings.check()
+    layout = Layout(options.output)
+    labels = layout.root / 'pseudo_labels'
+    plan = make_plan(settings, labels)
+    guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
+    progress = Progress(layout, plan.tasks(), guess)
+    if options.plan:
+        print(overview(progress, options.jobs))
+        return 0
+    if not options.report:
+        settings.check_files()
+    keep_settings(layout, settings)
+    if not options.report:
+        _make_labels(settings, labels)
+        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
+        code = work_off(plan, progress, work, options.jobs)
+        if code:
+            return code
+    print(f'wrote {write_report(layout, settings, plan, progress)}')
+    return 0
+
+
+def _make_labels(settings: AblationSettings, folder: Path) -> None:
+    source = open_pairs(settings.data, settings.root, 'train', **settings.pair_options())
+    todo = len(missing(source, folder))
+    labeller = Labeller(source, Origins(MAX_DISPARITY_PX))
+    made = label_pairs(labeller, source, folder, usable_cores())
+    for _ in track(made, 'labelling pairs', total=todo):
+        pass
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.stereo_ablation',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--root', type=Path, help='where rendered scenes are kept')
+    parser.add_argument('--backbone', default='mit_b0', help='encoder')
+    parser.add_argument(
+        '--encoder-weights',
+        type=Path,
+        metavar='DIR',
+        help='folder with <backbone>.safetensors, as python -m emu_model.import_weights writes',
+    )
+    parser.add_argument(
+        '--scale',
+        choices=list(SCALES[_DATA]),
+        default='full',
+        help='full for results, quick to see that everything works',
+    )
+    add_work_options(parser)
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

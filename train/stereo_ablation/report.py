@@ -1,0 +1,132 @@
+"""What the ablation found, as Markdown and JSON."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from train.files import write_json, write_text
+from train.reproduce.evaluations import Result, load_results
+from train.reproduce.layout import Layout
+from train.reproduce.paper import NAMES
+from train.reproduce.plan import Plan
+from train.reproduce.progress import Progress
+from train.reproduce.report import machine
+from train.reproduce.results import Repetitions
+from train.reproduce.table import Column, Row, Table
+from train.stereo_ablation.settings import AblationSettings
+from train.stereo_ablation.trials import ALL, VARIANTS, Variant
+
+COLUMNS = (
+    Column('mIoU, % ↑', 'semantic.miou', 1, 0.01),
+    Column('AbsRel ↓', 'depth.abs_rel', 4),
+    Column('SqRel, m ↓', 'depth.sq_rel', 3),
+    Column('RMSE, m ↓', 'depth.rmse', 3),
+    Column('RMSE log ↓', 'depth.rmse_log', 4),
+    Column('δ1 ↑', 'depth.delta1', 4),
+    Column('δ2 ↑', 'depth.delta2', 4),
+    Column('δ3 ↑', 'depth.delta3', 4),
+)
+
+COMPARED = (COLUMNS[0], COLUMNS[1], COLUMNS[3])
+"""What differences are given of."""
+
+_INTERVAL = (2.5, 97.5)
+
+
+def write_report(
+    layout: Layout, settings: AblationSettings, plan: Plan, progress: Progress
+) -> Path:
+    """Write what has been found so far.
+
+    Args:
+        layout: The experiment's folder; results.md and results.json in it are written.
+        settings: Of the experiment.
+        plan: What there is to find.
+        progress: How far it is.
+
+    Returns:
+        The Markdown file.
+    """
+    results = load_results(layout, plan.models)
+    text = '\n\n'.join(
+        [
+            f'# Training on stereo pairs: {NAMES[settings.data]}',
+            _introduction(settings, progress),
+            figures_table(results).markdown(),
+            differences(results),
+        ]
+    )
+    path = layout.root / 'results.md'
+    write_text(path, text + '\n')
+    content = [
+        {'variant': r.model.method, 'seed': r.model.seed, 'figures': dict(r.report)}
+        for r in results
+    ]
+    write_json(layout.root / 'results.json', content)
+    return path
+
+
+def figures_table(results: Sequence[Result]) -> Table:
+    """The figures of each variant that has been evaluated, over its seeds."""
+    rows = []
+    for variant in VARIANTS:
+        found = Repetitions(_of(results, variant))
+        if found.results:
+            values = tuple(found.mean(column.key) for column in COLUMNS)
+            spreads = tuple(found.spread(column.key) for column in COLUMNS)
+            rows.append(Row(variant.label, values, spreads))
+    note = 'Against exact depth up to 80 m; ± is the standard deviation over seeds.'
+    return Table('Test frames', COLUMNS, tuple(rows), note)
+
+
+def differences(results: Sequence[Result]) -> str:
+    """What each variant loses or gains against all parts together, seed by seed."""
+    heads = ['less all', 'seed', *(column.title for column in COMPARED)]
+    lines = ['### Differences', '', _line(heads), _line(['---'] * len(heads))]
+    whole = {result.model.seed: result for result in _of(results, ALL)}
+    for variant in VARIANTS[1:]:
+        for result in _of(results, variant):
+            reference = whole.get(result.model.seed)
+            if reference is not None:
+                cells = [_difference(result, reference, column) for column in COMPARED]
+                lines.append(_line([variant.label, str(result.model.seed), *cells]))
+    note = (
+        'In brackets the 95 % interval over resampled test frames, the same for both networks. An '
+        'interval around zero says nothing for or against, and neither do seeds that differ in '
+        'sign.'
+    )
+    return '\n'.join([*lines, '', note])
+
+
+def _difference(result: Result, reference: Result, column: Column) -> str:
+    drawn = result.resampled.get(column.key)
+    if drawn is None:
+        return '–'
+    value = result.figure(column.key) - reference.figure(column.key)
+    low, high = np.nanpercentile(drawn - reference.resampled[column.key], _INTERVAL)
+    shown = (f'{number / column.unit:+.{column.digits}f}' for number in (value, low, high))
+    return '{} [{}, {}]'.format(*shown)
+
+
+def _of(results: Sequence[Result], variant: Variant) -> tuple[Result, ...]:
+    return tuple(result for result in results if result.model.method == variant.name)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return '| ' + ' | '.join(cells) + ' |'
+
+
+def _introduction(settings: AblationSettings, progress: Progress) -> str:
+    done = sum(progress.is_done(task) for task in progress.tasks)
+    scale = settings.scale
+    return (
+        f'Written by `python -m train.stereo_ablation --backbone {settings.backbones[0]} --scale '
+        f'{settings.scale_name}` on {date.today()}, on {machine()}, with PyTorch '
+        f'{torch.__version__}: {done} of {len(progress.tasks)} trainings and evaluations done.\n\n'
+        f'{scale.train_frames} stereo pairs with disparities of semi-global matching; each task '
+        f'alone for {scale.steps} steps, then both for {scale.student_steps} with the parts that '
+        'the row names. Class ids of both views are exact.'
+    )

@@ -1,0 +1,81 @@
+"""Compare fixed and learned task weights (Kendall et al. 2018), on one data set.
+
+    python -m train.weighting --data synthetic --output DIR
+
+Trains each task alone, all three with equal weights, with a grid of fixed weights and with
+learned ones, and every two of them with learned ones. What is there already is kept: stopped at
+any moment, the same command goes on where it stood, and with --report writes what there is. DIR
+gets results.md with tables and figures, results.json with every figure of every network, and the
+networks. What follows `--` is added to every training, as in: -- --data.workers 8
+"""
+
+import argparse
+import sys
+
+import torch
+
+from train.reproduce.command import (
+    add_data_options,
+    add_work_options,
+    keep_settings,
+    run_command,
+)
+from train.reproduce.layout import Layout
+from train.reproduce.progress import Progress, overview
+from train.reproduce.work import Work, work_off
+from train.weighting.report import write_report
+from train.weighting.settings import SCALES, WeightingSettings
+from train.weighting.trials import make_plan
+
+_SECONDS_PER_UNIT = 0.25  # on one CPU core
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code: 0, 1 after an error, 130 when interrupted."""
+    return run_command(arguments, _parse, _main)
+
+
+def _main(options: argparse.Namespace, further: list[str]) -> int:
+    settings = WeightingSettings(
+        options.data, options.root, (options.backbone,), options.scale, options.encoder_weights
+    )
+    settings.check()
+    layout = Layout(options.output)
+    plan = make_plan(settings)
+    guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
+    progress = Progress(layout, plan.tasks(), guess)
+    if options.plan:
+        print(overview(progress, options.jobs))
+        return 0
+    if not options.report:
+        settings.check_files()
+    keep_settings(layout, settings)
+    if not options.report:
+        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
+        code = work_off(plan, progress, work, options.jobs)
+        if code:
+            return code
+    print(f'wrote {write_report(layout, settings, plan, progress)}')
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m train.weighting',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_data_options(parser, list(SCALES))
+    parser.add_argument('--backbone', default='mit_b0', help='encoder')
+    parser.add_argument(
+        '--scale',
+        choices=('quick', 'full'),
+        default='full',
+        help='full for results, quick to see that everything works',
+    )
+    add_work_options(parser)
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
