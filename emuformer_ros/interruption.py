@@ -1,13 +1,58 @@
-"""Running a ROS process until it is interrupted, and ending it with code 0 then."""
+"""Running a ROS process until a signal ends it, with code 0 then."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption(BaseException):
+    """A signal has asked the process to end.
+
+    After a KeyboardInterrupt, Python may kill the process by SIGINT though it was caught.
+    """
+
+
+class _Signals:
+    """Notes the first signal; it raises only where that is asked for.
+
+    An exception that comes just anywhere, in a destructor say, is printed and lost.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self.raises = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        first, self.received = not self.received, True
+        if first and self.raises:
+            raise Interruption
+
+
+_SIGNALS = _Signals()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a signal end what is inside, which takes long and knows nothing of ROS.
+
+    Everything else ends because a signal shuts the ROS context down.
+
+    Raises:
+        Interruption: At once if a signal has come already, else when it comes.
+    """
+    if _SIGNALS.received:
+        raise Interruption
+    _SIGNALS.raises = True
+    try:
+        yield
+    finally:
+        _SIGNALS.raises = False
 
 
 def run_until_interrupted(run: Callable[[], int], args: list[str] | None) -> int:
@@ -20,23 +65,13 @@ def run_until_interrupted(run: Callable[[], int], args: list[str] | None) -> int
     Returns:
         The exit code: 0 after a signal.
     """
-    try:
-        return _run(run, args)
-    except KeyboardInterrupt:
-        # A signal shuts ROS down before Python hears of it: the interrupt can come while the
-        # error of that shutdown is already being handled.
-        return 0
-
-
-def _run(run: Callable[[], int], args: list[str] | None) -> int:
-    # Before rclpy.init, whose handlers call these: neither signal waits until a model is loaded.
-    interrupt = _InterruptOnce()
+    # Before rclpy.init, whose handlers call these after shutting ROS down.
     for number in _ENDING:
-        signal.signal(number, interrupt)
+        signal.signal(number, _SIGNALS)
     try:
         rclpy.init(args=args)
-        return run()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0 if _SIGNALS.received else run()
+    except (Interruption, ExternalShutdownException):
         return 0
     except RuntimeError:  # RCLError
         # A signal shuts ROS down at once, in the middle of whatever the node was doing with it.
@@ -48,15 +83,3 @@ def _run(run: Callable[[], int], args: list[str] | None) -> int:
         # Python gives signals their default effect back, to kill, before the process has ended.
         for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
-
-
-class _InterruptOnce:
-    """Interrupts the main thread at the first signal; a second must not interrupt how it ends."""
-
-    def __init__(self) -> None:
-        self._interrupted = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if not self._interrupted:
-            self._interrupted = True
-            raise KeyboardInterrupt

@@ -22,7 +22,7 @@ from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.health.diagnostics import DiagnosticsPublisher
 from emuformer_ros.health.engine_health import EngineHealth
-from emuformer_ros.interruption import run_until_interrupted
+from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec
 from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.worker import Worker
@@ -157,14 +157,15 @@ class PerceptionNode(LifecycleNode):
             raise ValueError(
                 f'network_height is {height} and network_width {width}: give both, or 0 for both'
             )
-        engine = create_engine(
-            os.path.expanduser(self._parameter('checkpoint')) or BUNDLED,
-            self._parameter('engine'),
-            self._parameter('device'),
-            (height, width) if height else None,
-            self._parameter('precision'),
-        )
-        engine.warm_up(engine.network_size or _WARM_UP_SIZE)
+        with interruptible():
+            engine = create_engine(
+                os.path.expanduser(self._parameter('checkpoint')) or BUNDLED,
+                self._parameter('engine'),
+                self._parameter('device'),
+                (height, width) if height else None,
+                self._parameter('precision'),
+            )
+            engine.warm_up(engine.network_size or _WARM_UP_SIZE)
         self.get_logger().info(
             f'{engine.info.network} with {engine.info.backbone} runs on {engine.device} '
             f'({engine.name}, {engine.precision}; {engine.reason}): {", ".join(engine.outputs)}'

@@ -101,9 +101,13 @@ def test_simulated_time_without_a_clock_is_explained_and_images_are_processed(
 
     clock = peer.node.create_publisher(Clock, '/clock', 10)
     try:
-        peer.wait_for(lambda: clock.get_subscription_count(), 'a subscription to /clock')
-        clock.publish(Clock(clock=Time(seconds=1000).to_msg()))
-        diagnostics.wait_for(lambda values: values['level'] == OK, 'the end of the warning')
+
+        def has_clock(values):
+            # Best effort: what is published before the node has found the publisher is lost.
+            clock.publish(Clock(clock=Time(seconds=1000).to_msg()))
+            return values['level'] == OK
+
+        diagnostics.wait_for(has_clock, 'the end of the warning')
         # The age is the simulated one: of a recording that is decades old, this image is fresh.
         camera.publish(stamped(999.0))
         values = diagnostics.wait_for(
