@@ -27,6 +27,9 @@ PLAN = Plan(
 )
 TASKS = list(PLAN.runs.values())
 
+IN_PROCESSES = pytest.param(2, marks=pytest.mark.slow)
+"""Starting processes takes a quarter of a minute; one quick test does it too."""
+
 
 @dataclass(frozen=True)
 class Rehearsal(Work):
@@ -73,7 +76,7 @@ def rehearse(root: Path, jobs: int, tasks=TASKS, **options):
     return work_off(PLAN, Progress(layout, tasks), work, jobs), layout
 
 
-@pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.parametrize('jobs', [1, IN_PROCESSES])
 def test_every_task_comes_after_what_it_needs(tmp_path, jobs):
     # The order of the list is not the order of need.
     code, layout = rehearse(tmp_path, jobs, TASKS[::-1])
@@ -88,14 +91,14 @@ def test_several_tasks_run_side_by_side_and_log_apart(tmp_path):
         assert layout.log(label(task)).read_text() == f'doing {task.name}\n'
 
 
-@pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.parametrize('jobs', [1, IN_PROCESSES])
 def test_after_a_failure_nothing_more_is_begun(tmp_path, jobs):
     code, layout = rehearse(tmp_path, jobs, trouble=(('left', '3'),))
     assert code == 3
     assert not layout.run('last').exists()
 
 
-@pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.parametrize('jobs', [1, IN_PROCESSES])
 def test_an_interrupt_reaches_the_caller_and_its_time_is_kept(tmp_path, jobs):
     with pytest.raises(KeyboardInterrupt):
         rehearse(tmp_path, jobs, trouble=(('left', 'interrupted'),))
