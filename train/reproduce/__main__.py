@@ -15,18 +15,16 @@ import sys
 from train.reproduce.command import (
     add_data_options,
     add_work_options,
-    keep_settings,
+    carry_out,
     run_command,
 )
 from train.reproduce.estimate import seconds_per_step
 from train.reproduce.layout import Layout
 from train.reproduce.planner import make_plan
-from train.reproduce.progress import Progress, overview
 from train.reproduce.report import write_report
 from train.reproduce.scale import SCALES
 from train.reproduce.settings import STUDIES, Settings
 from train.reproduce.timing import are_timed, time_models
-from train.reproduce.work import Work, work_off
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,23 +45,14 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
     settings.check()
     layout = Layout(options.output)
     plan = make_plan(settings)
-    progress = Progress(layout, plan.tasks(), seconds_per_step(settings))
-    if options.plan:
-        print(overview(progress, options.jobs))
-        return 0
-    if not options.report:
-        settings.check_files()
-    keep_settings(layout, settings)
-    if not options.report:
-        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
-        code = work_off(plan, progress, work, options.jobs)
-        if code:
-            return code
+
+    def time_what_is_not() -> None:
         models = [model for model in plan.models if not model.variant]
         if not are_timed(layout, models):
             time_models(layout, models, options.device)
-    print(f'wrote {write_report(layout, settings, plan, progress)}')
-    return 0
+
+    guess = seconds_per_step(settings)
+    return carry_out(options, further, settings, plan, guess, write_report, after=time_what_is_not)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

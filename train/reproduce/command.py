@@ -10,7 +10,10 @@ from train.cli import INTERRUPTED
 from train.data import DATASETS
 from train.files import write_json
 from train.reproduce.layout import Layout
+from train.reproduce.plan import Plan
+from train.reproduce.progress import Progress, overview
 from train.reproduce.settings import Settings
+from train.reproduce.work import Work, work_off
 
 
 def run_command(
@@ -41,6 +44,54 @@ def run_command(
     except KeyboardInterrupt:
         print('stopped: the same command goes on from there')
         return INTERRUPTED
+
+
+def carry_out(
+    options: argparse.Namespace,
+    further: Sequence[str],
+    settings: Settings,
+    plan: Plan,
+    seconds_per_unit: float | None,
+    write_report: Callable[[Layout, Settings, Plan, Progress], object],
+    *,
+    before: Callable[[], None] | None = None,
+    after: Callable[[], None] | None = None,
+) -> int:
+    """Show a plan, work it off or report on it, as the options of `add_work_options` say.
+
+    Args:
+        options: The options.
+        further: Command line that is added to every training.
+        settings: Of the experiment, checked.
+        plan: What there is to do.
+        seconds_per_unit: First guess at the seconds of the unit of cost; None where nothing is
+            known.
+        write_report: Writes what has been found; returns what it wrote.
+        before: What else to do before the tasks.
+        after: What else to do after them.
+
+    Returns:
+        The exit code: that of the first task that failed, else 0.
+    """
+    layout = Layout(options.output)
+    progress = Progress(layout, plan.tasks(), seconds_per_unit)
+    if options.plan:
+        print(overview(progress, options.jobs))
+        return 0
+    if not options.report:
+        settings.check_files()
+    keep_settings(layout, settings)
+    if not options.report:
+        if before:
+            before()
+        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
+        code = work_off(plan, progress, work, options.jobs)
+        if code:
+            return code
+        if after:
+            after()
+    print(f'wrote {write_report(layout, settings, plan, progress)}')
+    return 0
 
 
 def add_data_options(parser: argparse.ArgumentParser, data: Sequence[str] = ()) -> None:

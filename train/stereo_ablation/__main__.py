@@ -15,10 +15,8 @@ from pathlib import Path
 import torch
 from rich.progress import track
 
-from train.reproduce.command import add_work_options, keep_settings, run_command
+from train.reproduce.command import add_work_options, carry_out, run_command
 from train.reproduce.layout import Layout
-from train.reproduce.progress import Progress, overview
-from train.reproduce.work import Work, work_off
 from train.stereo.labelling import Labeller, Origins, label_pairs, missing, usable_cores
 from train.stereo.pairs import open_pairs
 from train.stereo_ablation.report import write_report
@@ -39,25 +37,18 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
         _DATA, options.root, (options.backbone,), options.scale, options.encoder_weights
     )
     settings.check()
-    layout = Layout(options.output)
-    labels = layout.root / 'pseudo_labels'
+    labels = Layout(options.output).root / 'pseudo_labels'
     plan = make_plan(settings, labels)
     guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
-    progress = Progress(layout, plan.tasks(), guess)
-    if options.plan:
-        print(overview(progress, options.jobs))
-        return 0
-    if not options.report:
-        settings.check_files()
-    keep_settings(layout, settings)
-    if not options.report:
-        _make_labels(settings, labels)
-        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
-        code = work_off(plan, progress, work, options.jobs)
-        if code:
-            return code
-    print(f'wrote {write_report(layout, settings, plan, progress)}')
-    return 0
+    return carry_out(
+        options,
+        further,
+        settings,
+        plan,
+        guess,
+        write_report,
+        before=lambda: _make_labels(settings, labels),
+    )
 
 
 def _make_labels(settings: AblationSettings, folder: Path) -> None:

@@ -17,12 +17,9 @@ import torch
 from train.reproduce.command import (
     add_data_options,
     add_work_options,
-    keep_settings,
+    carry_out,
     run_command,
 )
-from train.reproduce.layout import Layout
-from train.reproduce.progress import Progress, overview
-from train.reproduce.work import Work, work_off
 from train.weighting.report import write_report
 from train.weighting.settings import SCALES, WeightingSettings
 from train.weighting.trials import make_plan
@@ -40,23 +37,8 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
         options.data, options.root, (options.backbone,), options.scale, options.encoder_weights
     )
     settings.check()
-    layout = Layout(options.output)
-    plan = make_plan(settings)
     guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
-    progress = Progress(layout, plan.tasks(), guess)
-    if options.plan:
-        print(overview(progress, options.jobs))
-        return 0
-    if not options.report:
-        settings.check_files()
-    keep_settings(layout, settings)
-    if not options.report:
-        work = Work(layout, settings, options.device, further, logged=options.jobs > 1)
-        code = work_off(plan, progress, work, options.jobs)
-        if code:
-            return code
-    print(f'wrote {write_report(layout, settings, plan, progress)}')
-    return 0
+    return carry_out(options, further, settings, make_plan(settings), guess, write_report)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
