@@ -9,18 +9,21 @@ from collections.abc import Callable
 import numpy as np
 
 from emu_model.scenes.primitives import Shape
+from emu_model.scenes.vectors import Components, dot
 
-Components = tuple[np.ndarray, np.ndarray, np.ndarray]
 _TINY = 1e-12
 
 
 def _slab(origin: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # A ray within the plane of a slab's faces is inside or outside for all its length; a tiny
     # direction instead of none makes the division say so.
-    inverse = 1.0 / (direction + _TINY)
+    inverse = direction + _TINY
+    np.divide(1.0, inverse, out=inverse)
     middle = origin * inverse
-    reach = np.abs(inverse)
-    return -(middle + reach), reach - middle
+    reach = np.abs(inverse, out=inverse)
+    leave = reach - middle
+    middle += reach
+    return np.negative(middle, out=middle), leave
 
 
 def hit_box(origin: Components, direction: Components) -> tuple[np.ndarray, np.ndarray]:
@@ -40,11 +43,12 @@ def hit_box(origin: Components, direction: Components) -> tuple[np.ndarray, np.n
 
 def hit_ellipsoid(origin: Components, direction: Components) -> tuple[np.ndarray, np.ndarray]:
     """As `hit_box`, for the ball."""
-    square = sum(d * d for d in direction)
-    middle = -sum(o * d for o, d in zip(origin, direction)) / square
+    square = dot(direction, direction)
+    middle = -dot(origin, direction) / square
     # The distance of the closest point from the centre, rather than o² − 1 − (o·d)²/d²: the
     # latter cancels for small balls far away.
-    beside = sum((o + middle * d) ** 2 for o, d in zip(origin, direction))
+    closest = tuple(o + middle * d for o, d in zip(origin, direction))
+    beside = dot(closest, closest)
     return _around(middle, (1.0 - beside) / square)
 
 

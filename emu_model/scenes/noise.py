@@ -73,8 +73,10 @@ def fractal_noise(
         shown = np.flatnonzero(visible)
         if not shown.size:
             break
-        cell = value_noise(np.float32(scale) * x[shown], np.float32(scale) * y[shown], seed[shown])
-        total[shown] += np.float32(amplitude) * visible[shown] * (cell - np.float32(0.5))
+        cell = value_noise(
+            np.float32(scale) * x.take(shown), np.float32(scale) * y.take(shown), seed.take(shown)
+        )
+        total[shown] += np.float32(amplitude) * visible.take(shown) * (cell - np.float32(0.5))
         amplitude, scale = 0.6 * amplitude, 2.17 * scale
         seed = seed + np.uint32(1)
     return total

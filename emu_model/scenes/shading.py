@@ -5,11 +5,16 @@ import numpy as np
 from emu_model.scenes.noise import fractal_noise
 from emu_model.scenes.surfaces import Surfaces
 from emu_model.scenes.textures import paint
+from emu_model.scenes.vectors import dot
 from emu_model.scenes.world import Air, Light, Sky, World
 
 
 def _column(colour: tuple[float, float, float]) -> np.ndarray:
     return np.array(colour, np.float32)[:, None]
+
+
+def _towards_sun(light: Light) -> np.ndarray:
+    return np.array(light.source[:3], np.float32)
 
 
 def sky_radiance(sky: Sky, light: Light, direction: np.ndarray) -> np.ndarray:
@@ -41,7 +46,7 @@ def sky_radiance(sky: Sky, light: Light, direction: np.ndarray) -> np.ndarray:
         cover *= np.clip(height * 7, 0, 1)
         radiance += cover * (_column(sky.cloud_colour) - radiance)
     if not light.source[3]:
-        glow = np.clip(sum(direction[i] * np.float32(light.source[i]) for i in range(3)), 0, 1)
+        glow = np.clip(dot(direction, _towards_sun(light)), 0, 1)
         for _ in range(5):
             glow = glow * glow
         radiance += np.float32(0.35) * glow * _column(light.colour)
@@ -57,7 +62,7 @@ def _irradiance(surfaces: Surfaces, light: Light, lit: np.ndarray) -> np.ndarray
         facing, distance2 = _towards(surfaces, tuple(source))
         total += lit * facing * (4 / (distance2 + 1)) * _column(light.colour)
     else:
-        facing = sum(normal[i] * np.float32(source[i]) for i in range(3))
+        facing = dot(normal, _towards_sun(light))
         total += lit * np.clip(facing, 0, 1) * _column(light.colour)
     for lamp in light.lamps:
         if not any(lamp.colour):
@@ -72,8 +77,8 @@ def _towards(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cosine between normal and the direction to a light, and its squared distance."""
     away = [(position[i] - surfaces.point[i]).astype(np.float32) for i in range(3)]
-    distance2 = sum(c * c for c in away)
-    cosine = sum(surfaces.normal[i] * away[i] for i in range(3)) / np.sqrt(distance2 + 1e-6)
+    distance2 = dot(away, away)
+    cosine = dot(surfaces.normal, away) / np.sqrt(distance2 + 1e-6)
     return np.clip(cosine, 0, 1), distance2
 
 
@@ -117,8 +122,8 @@ def surface_radiance(world: World, surfaces: Surfaces, lit: np.ndarray) -> np.nd
     radiance = colour * irradiance * (1 - gloss) + emission
     shiny = np.flatnonzero(gloss > 0)
     if shiny.size:
-        normal, view = surfaces.normal[:, shiny], surfaces.view[:, shiny]
-        facing = sum(normal[i] * view[i] for i in range(3))
+        normal, view = surfaces.normal.take(shiny, axis=1), surfaces.view.take(shiny, axis=1)
+        facing = dot(normal, view)
         mirrored = view - 2 * facing * normal
         grazing = np.clip(1 + facing, 0, 1) ** 2
         share = gloss[shiny] * (1 + 2 * grazing * grazing * (1 - gloss[shiny]))
@@ -136,7 +141,7 @@ def _surroundings(world: World, direction: np.ndarray, lit: np.ndarray) -> np.nd
     # Houses and trees stand before the lowest part of the sky.
     share = np.clip(direction[2] * 4, 0, 1)
     radiance = ground + share * (radiance - ground)
-    spot = np.clip(sum(direction[i] * np.float32(light.source[i]) for i in range(3)), 0, 1)
+    spot = np.clip(dot(direction, _towards_sun(light)), 0, 1)
     for _ in range(6):
         spot = spot * spot
     return radiance + 6 * spot * lit * _column(light.colour)

@@ -8,6 +8,7 @@ import numpy as np
 
 from emu_model.scenes.intersect import HITS
 from emu_model.scenes.primitives import Primitives
+from emu_model.scenes.vectors import dot
 from emu_model.scenes.visibility import Grid
 
 _CELLS = 128
@@ -59,21 +60,22 @@ class Shadows:
         cells = self._across.cells(points)
         order = np.argsort(cells, kind='stable')
         grid = Grid.of_cells(cells, _CELLS, _CELLS)
-        x, y, z = points[:, order]
+        x, y, z = points.take(order, axis=1)
         owner = owner[order]
         dark = np.zeros(len(order), bool)
         for hit, own in self._of_shape:
             number, turn = self._number[own], self._turn[:, :, own]
             offset, light = self._offset[:, own], self._light[:, own]
-            for body, point in grid.pairs(self._bounds[:, own]):
-                lit = np.flatnonzero(~dark[point] & (owner[point] != number[body]))
-                body, point = body[lit], point[lit]
-                px, py, pz = x[point], y[point], z[point]
+            for pairs in grid.pairs(self._bounds[:, own]):
+                point, body = pairs.ray, pairs.of_body(np.arange(len(own)))
+                lit = (~dark[point] & (owner.take(point) != number.take(body))).nonzero()[0]
+                body, point = body.take(lit), point.take(lit)
+                position = x.take(point), y.take(point), z.take(point)
                 origin = tuple(
-                    t[0][body] * px + t[1][body] * py + t[2][body] * pz - o[body]
+                    dot([part.take(body) for part in t], position) - o.take(body)
                     for t, o in zip(turn, offset)
                 )
-                direction = tuple(part[body] for part in light)
+                direction = tuple(part.take(body) for part in light)
                 if self._positioned:
                     direction = tuple(d - o for d, o in zip(direction, origin))
                 enter, leave = hit(origin, direction)
@@ -109,10 +111,7 @@ class _Across:
             drop = np.maximum(-away[2], _LAMP_CLEARANCE_M)
             return away[0] / drop, away[1] / drop
         offset = [points[i] - self._around[i] for i in range(3)]
-        return (
-            sum(offset[i] * self._first[i] for i in range(3)),
-            sum(offset[i] * self._second[i] for i in range(3)),
-        )
+        return dot(offset, self._first), dot(offset, self._second)
 
     def _index(self, coordinate: np.ndarray) -> np.ndarray:
         cell = np.floor((coordinate / self._reach + 1) * (_CELLS / 2))

@@ -6,6 +6,7 @@ import numpy as np
 
 from emu_model.scenes.camera import Camera
 from emu_model.scenes.primitives import Primitives, Shape
+from emu_model.scenes.vectors import dot
 
 
 @dataclass(frozen=True)
@@ -62,28 +63,31 @@ def meet(
     rotation = primitives.rotation
     turn = np.einsum('nij,kj->ikn', rotation, camera.axes)
     start = np.einsum('nij,nj->in', rotation, np.array(camera.position) - primitives.centre)
-    turn = [[turn[i, k][owner] for k in range(3)] for i in range(3)]
+    turn = [[turn[i, k].take(owner) for k in range(3)] for i in range(3)]
     ray = [t[0] * x + t[1] * y + t[2] for t in turn]
-    local = np.stack([start[i][owner] + depth * ray[i] for i in range(3)])
-    half = primitives.half.T[:, owner]
-    ratio = (local / half).astype(single)
-    shape = primitives.shape[owner]
+    local = [start[i].take(owner) + depth * ray[i] for i in range(3)]
+    half = primitives.half.T.take(owner, axis=1)
+    ratio = np.empty(half.shape, single)
+    for i in range(3):
+        ratio[i] = local[i] / half[i]
+    shape = primitives.shape.take(owner)
     face = _faces(ratio, shape)
     normal = _normals(ratio, half.astype(single), shape, face)
 
-    origin = primitives.texture_origin.T[:, owner]
-    a, b = _in_plane(local + origin, face)
+    origin = primitives.texture_origin.T.take(owner, axis=1)
+    a, b = _in_plane([p + o for p, o in zip(local, origin)], face)
 
     # How far the point moves on the tangent plane when the ray moves by a pixel (Igehy 1999,
     # ray differentials).
-    ray = np.stack(ray).astype(single)
+    ray = [r.astype(single) for r in ray]
     stretch = np.sqrt(1.0 + x * x + y * y).astype(single)
-    facing = sum(n * r for n, r in zip(normal, ray))
+    facing = dot(normal, ray)
     facing = np.minimum(facing, single(-0.02) * stretch)
     width_a = width_b = single(0.0)
     for k, focal in ((0, camera.intrinsics.fx), (1, camera.intrinsics.fy)):
-        step = np.stack([turn[i][k] for i in range(3)]).astype(single)
-        step -= sum(n * s for n, s in zip(normal, step)) / facing * ray
+        step = [turn[i][k].astype(single) for i in range(3)]
+        share = dot(normal, step) / facing
+        step = [s - share * r for s, r in zip(step, ray)]
         scale = (depth / focal).astype(single)
         step_a, step_b = _in_plane(step, face)
         width_a = width_a + np.abs(step_a) * scale
@@ -95,7 +99,7 @@ def meet(
         owner=owner,
         point=np.array(camera.position)[:, None] + depth * sight,
         normal=np.stack(
-            [sum(to_world[:, i, k][owner] * normal[i] for i in range(3)) for k in range(3)]
+            [dot([to_world[:, i, k].take(owner) for i in range(3)], normal) for k in range(3)]
         ),
         view=sight.astype(single) / stretch,
         distance=depth.astype(single) * stretch,
@@ -130,5 +134,5 @@ def _normals(
     if curved.size:
         gradient = ratio[:, curved] / half[:, curved]
         gradient[2, shape[curved] == Shape.CYLINDER] = 0.0
-        normal[:, curved] = gradient / np.sqrt(sum(g * g for g in gradient))
+        normal[:, curved] = gradient / np.sqrt(dot(gradient, gradient))
     return normal

@@ -288,19 +288,19 @@ def paint(
         Reflectance, float32 (3, N); gloss, float32 (N,); emitted radiance, float32 (3, N).
     """
     material = np.ascontiguousarray(primitives.material.T, np.float32)
-    kind = material[0].astype(np.int64)[surfaces.owner]
+    kind = material[0].astype(np.int64).take(surfaces.owner)
     colour = np.empty((3, len(kind)), np.float32)
     emission = np.empty((3, len(kind)), np.float32)
     gloss = np.empty(len(kind), np.float32)
     for texture in np.flatnonzero(np.bincount(kind)):
         points = np.flatnonzero(kind == texture)
-        numbers = material[:, surfaces.owner[points]]
-        face = surfaces.face[points]
+        numbers = material.take(surfaces.owner.take(points), axis=1)
+        face = surfaces.face.take(points)
         patch = Patch(
-            a=surfaces.a[points],
-            b=surfaces.b[points],
-            width_a=surfaces.width_a[points],
-            width_b=surfaces.width_b[points],
+            a=surfaces.a.take(points),
+            b=surfaces.b.take(points),
+            width_a=surfaces.width_a.take(points),
+            width_b=surfaces.width_b.take(points),
             face=face,
             colour=numbers[1:4],
             accent=numbers[4:7],
@@ -315,7 +315,7 @@ def paint(
         colour[:, points] = patch.colour
         gloss[points] = patch.gloss
         emission[:, points] = patch.emission
-    seed, grain, size = (material[i][surfaces.owner] for i in (13, 15, 16))
+    seed, grain, size = (material[i].take(surfaces.owner) for i in (13, 15, 16))
     noise = fractal_noise(
         surfaces.a / size,
         surfaces.b / size,

@@ -21,6 +21,28 @@ _NOTHING = np.int64(np.array(np.inf).view(np.int64) | _ID_BITS)
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Bodies and rays to be tested against each other.
+
+    Attributes:
+        bodies: Body of each run of pairs, int64 (R,).
+        lengths: Pairs in each run, int64 (R,).
+        ray: Ray of each pair, int64 (P,).
+    """
+
+    bodies: np.ndarray
+    lengths: np.ndarray
+    ray: np.ndarray
+
+    def of_body(self, values: np.ndarray) -> np.ndarray:
+        """The body's value for each pair, (P,), of one value per body.
+
+        Repeating runs takes a third of the time of picking by index.
+        """
+        return np.repeat(values.take(self.bodies), self.lengths)
+
+
+@dataclass(frozen=True)
 class Grid:
     """Rays sorted into the cells of a grid, row by row.
 
@@ -38,7 +60,7 @@ class Grid:
         counts = np.bincount(cells, minlength=rows * columns)
         return Grid(columns, np.concatenate([[0], np.cumsum(counts)]))
 
-    def pairs(self, bounds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def pairs(self, bounds: np.ndarray) -> Iterator[Pairs]:
         """All (body, ray) pairs of bodies and the rays in their rectangles, in chunks.
 
         Args:
@@ -56,7 +78,7 @@ class Grid:
         for begin, end in zip(cuts, [*cuts[1:], len(chunk)]):
             n = length[begin:end]
             shift = start[begin:end] - (np.cumsum(n) - n)
-            yield np.repeat(body[begin:end], n), np.arange(n.sum()) + np.repeat(shift, n)
+            yield Pairs(body[begin:end], n, np.arange(n.sum()) + np.repeat(shift, n))
 
 
 @dataclass(frozen=True)
@@ -127,13 +149,14 @@ def trace(
     for shape, hit in HITS.items():
         own = np.flatnonzero(primitives.shape == shape)
         turn, start = to_unit[:, :, own], origin[:, own]
-        for body, ray in samples.grid.pairs(bounds[:, own]):
-            x, y = samples.x[ray], samples.y[ray]
-            direction = tuple(t[0][body] * x + t[1][body] * y + t[2][body] for t in turn)
-            enter, leave = hit(tuple(s[body] for s in start), direction)
-            seen = np.flatnonzero((enter <= leave) & (enter > NEAR_M))
-            key = enter[seen].view(np.int64) & ~_ID_BITS | own[body[seen]]
-            np.minimum.at(nearest, ray[seen], key)
+        for pairs in samples.grid.pairs(bounds[:, own]):
+            x, y = samples.x.take(pairs.ray), samples.y.take(pairs.ray)
+            across, down, ahead = ([pairs.of_body(t[k]) for t in turn] for k in range(3))
+            direction = tuple(a * x + d * y + f for a, d, f in zip(across, down, ahead))
+            enter, leave = hit(tuple(pairs.of_body(s) for s in start), direction)
+            seen = ((enter <= leave) & (enter > NEAR_M)).nonzero()[0]
+            key = enter[seen].view(np.int64) & ~_ID_BITS | pairs.of_body(own)[seen]
+            np.minimum.at(nearest, pairs.ray[seen], key)
     found = nearest != _NOTHING
     depth = (nearest & ~_ID_BITS).view(np.float64)
     return depth, np.where(found, nearest & _ID_BITS, -1)
