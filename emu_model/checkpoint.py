@@ -99,6 +99,22 @@ class CheckpointInfo:
         return NETWORKS[self.network]
 
     @property
+    def trained_uncertainties(self) -> tuple[str, ...]:
+        """The outputs that are uncertainties and that training gave a meaning.
+
+        A depth loss on the mean alone leaves the variance as it was initialised, unless a teacher
+        showed what it should be.
+        """
+        trained = []
+        if 'semantic' in self.tasks:
+            trained.append('entropy')
+        by_loss = self.training.get('depth_loss', 'gnll') == 'gnll'
+        by_teacher = bool(self.training.get('teacher') and self.training.get('rmsle_weight'))
+        if 'depth' in self.tasks and (by_loss or by_teacher):
+            trained.append('depth_std')
+        return tuple(trained)
+
+    @property
     def labels(self) -> LabelSet:
         """Names and colours of the classes."""
         return LabelSet(self.label_set, self.class_names, self.palette)

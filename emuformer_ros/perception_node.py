@@ -170,6 +170,11 @@ class PerceptionNode(LifecycleNode):
             f'{engine.info.network} with {engine.info.backbone} runs on {engine.device} '
             f'({engine.name}, {engine.precision}; {engine.reason}): {", ".join(engine.outputs)}'
         )
+        if 'depth' in engine.info.tasks and 'depth_std' not in engine.info.trained_uncertainties:
+            self.get_logger().warning(
+                'this checkpoint was trained without a loss on its depth uncertainty: do not rely '
+                'on ~/depth/uncertainty, which no alarm or limit is taken from either'
+            )
         return engine
 
     def _batch_size(self) -> int:

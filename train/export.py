@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from emu_model import checkpoint
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.evaluation import Evaluation
-from emu_model.normal_uncertainty import UNCERTAINTIES, NormalUncertainty
+from emu_model.normal_uncertainty import NormalUncertainty
 from emu_model.sampling import Samples, predict_distribution
 from train.loss_weighting import HomoscedasticWeights
 from train.module import NetworkModule
@@ -35,19 +35,15 @@ def export(module: NetworkModule, data, best: Path | None, path: Path) -> Checkp
         module.load_state_dict(state)
     # The trainer has moved it to the CPU.
     network = module.network.eval().to(module.trainer.strategy.root_device)
-    network.info = module.info
+    training = {
+        **_plain(dict(module.hparams)),
+        'steps': module.trainer.global_step,
+        **learned_weights(module),
+    }
+    network.info = replace(module.info, training=training)
     data.trainer = None  # whose processes would each get a share of the frames
     validation, normal = describe(network, data.val_dataloader())
-    info = replace(
-        module.info,
-        training={
-            **_plain(dict(module.hparams)),
-            'steps': module.trainer.global_step,
-            **learned_weights(module),
-        },
-        validation=validation,
-        normal_uncertainty=normal,
-    )
+    info = replace(network.info, validation=validation, normal_uncertainty=normal)
     checkpoint.save(network, info, path)
     return info
 
@@ -97,7 +93,7 @@ def describe(network: Samples, loader: DataLoader) -> tuple[dict, dict]:
             depth=batch['depth'].to(device),
             instances=batch['instances'].to(device) if 'instances' in batch else None,
         )
-        maps = distribution.maps(UNCERTAINTIES)
+        maps = distribution.maps(info.trained_uncertainties)
         normal.update({name: value.cpu().numpy() for name, value in maps.items()})
     figures = {task: _rounded(values) for task, values in evaluation.figures().items() if values}
     return figures, normal.quantiles()

@@ -50,7 +50,7 @@ class UncertaintyWatch:
 
     def __init__(self, info: CheckpointInfo, parameter: Callable[[str], Any]) -> None:
         self._normal = normal_levels(info)
-        self._tasks = info.tasks
+        self._known = info.trained_uncertainties
         self._parameter = parameter
         self._alarms = UncertaintyAlarms({})
         self._means: dict[str, float] = {}
@@ -66,7 +66,7 @@ class UncertaintyWatch:
         levels = dict(self._normal)
         for name, watched in _WATCHED.items():
             level = self._parameter(watched.parameter)
-            if level > 0 and watched.task in self._tasks:
+            if level > 0 and name in self._known:
                 levels[name] = AlarmLevels(level, _CLEAR_SHARE * level)
         return levels
 
@@ -121,7 +121,9 @@ class UncertaintyWatch:
         if not self._parameter('uncertainty_alarm'):
             return 'not watched: uncertainty_alarm is false'
         if not self.levels():
-            parameters = [each.parameter for each in _WATCHED.values() if each.task in self._tasks]
+            if not self._known:
+                return 'not watched: the checkpoint was not trained to know its uncertainty'
+            parameters = [_WATCHED[name].parameter for name in self._known]
             return (
                 'not watched: the checkpoint does not say what is normal; set '
                 f'{" and ".join(parameters)}'

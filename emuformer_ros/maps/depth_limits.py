@@ -59,9 +59,16 @@ def depth_limits(
         depth_scale: What its depth is multiplied by for the camera; its quantiles are too.
 
     Raises:
-        DepthLimitError: If the checkpoint lacks a quantile that is asked for, or has no classes
-            and the entropy is limited.
+        DepthLimitError: If the checkpoint lacks a quantile that is asked for, has no classes and
+            the entropy is limited, or was not trained to know the standard deviation and that is.
     """
+    std_limits = ('max_depth_std_m', 'max_depth_std_ratio', 'max_depth_std_quantile')
+    if 'depth_std' not in info.trained_uncertainties and any(map(parameter, std_limits)):
+        raise DepthLimitError(
+            'the standard deviation of the depth is limited and the checkpoint, trained with the '
+            f"depth loss '{info.training.get('depth_loss')}', does not know it: set "
+            f'{", ".join(std_limits)} to 0, and limit the entropy'
+        )
     std_m = [
         parameter('max_depth_std_m'),
         depth_scale * _quantile(parameter, info, 'depth_std'),

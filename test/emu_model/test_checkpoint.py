@@ -157,3 +157,23 @@ def test_saving_refuses_an_info_of_another_network(tmp_path):
     network = SegFormer('mit_b0', 2)
     with pytest.raises(ValueError, match='has heads semantic, its info says SegDepthFormer'):
         checkpoint.save(network, INFO, tmp_path / 'wrong.safetensors')
+
+
+@pytest.mark.parametrize(
+    ('network', 'training', 'trained'),
+    [
+        ('SegFormer', {}, ('entropy',)),
+        ('DepthFormer', {'depth_loss': 'gnll'}, ('depth_std',)),
+        ('SegDepthFormer', {}, ('entropy', 'depth_std')),
+        ('SegDepthFormer', {'depth_loss': 'l1'}, ('entropy',)),
+        ('DepthFormer', {'depth_loss': 'mse', 'teacher': 't', 'rmsle_weight': 0.0}, ()),
+        (
+            'DepthFormer',
+            {'depth_loss': 'mse', 'teacher': 't', 'rmsle_weight': 1.0},
+            ('depth_std',),
+        ),
+    ],
+)
+def test_the_variance_is_trained_by_its_likelihood_or_by_a_teacher(network, training, trained):
+    info = CheckpointInfo(network, 'mit_b0', 256, training=training)
+    assert info.trained_uncertainties == trained

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,3 +110,14 @@ def test_a_limit_is_itself_within():
     expected = [[False, True]]
     assert np.isnan(DepthLimits(std_m=0.5).reliable_depth(maps)).tolist() == expected
     assert np.isnan(DepthLimits(std_ratio=0.25).reliable_depth(maps)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    'parameter', ['max_depth_std_m', 'max_depth_std_ratio', 'max_depth_std_quantile']
+)
+def test_a_standard_deviation_that_was_not_trained_limits_nothing(parameter):
+    untrained = replace(checkpoint(), training={'depth_loss': 'l1'})
+
+    with pytest.raises(DepthLimitError, match="depth loss 'l1', does not know it: set"):
+        limits(untrained, **{parameter: 0.5})
+    assert limits(untrained, max_entropy_nats=0.5).entropy_nats == 0.5

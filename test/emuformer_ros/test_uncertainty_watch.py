@@ -27,8 +27,8 @@ def watch(parameters):
     return make_watch(parameters)
 
 
-def make_watch(parameters, network='SegDepthFormer', normal=NORMAL):
-    info = CheckpointInfo(network, 'mit_b0', 256, normal_uncertainty=normal)
+def make_watch(parameters, network='SegDepthFormer', normal=NORMAL, **training):
+    info = CheckpointInfo(network, 'mit_b0', 256, normal_uncertainty=normal, training=training)
     return UncertaintyWatch(info, parameters.__getitem__)
 
 
@@ -160,3 +160,14 @@ def test_a_map_without_a_number_is_an_excess(watch):
         watch.update(second, Prediction(entropy=nothing, depth_std=np.ones((4, 6), np.float32)))
 
     assert '(now nan)' in watch.problems()[0]
+
+
+def test_an_uncertainty_that_was_not_trained_is_not_watched_even_at_a_level_of_the_users(
+    parameters,
+):
+    parameters['depth_std_alarm_m'] = 2.0
+
+    assert make_watch(parameters, 'DepthFormer', {}, depth_loss='gnll').levels()
+    watch = make_watch(parameters, 'DepthFormer', {}, depth_loss='huber')
+    assert watch.levels() == {}
+    assert 'not trained to know its uncertainty' in watch.why_not()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import emu_model
+from emu_model.checkpoint import read_info
 from train.cli import run
 from train.module import NetworkModule
 
@@ -82,6 +83,14 @@ def test_a_run_leaves_a_checkpoint_that_explains_itself(arguments, tmp_path):
         'metrics.csv',
         'tensorboard',
     }
+
+
+def test_a_checkpoint_says_nothing_normal_of_an_uncertainty_that_was_not_trained(
+    arguments, tmp_path
+):
+    options = ['--trainer.max_steps=1', '--model.depth_loss=huber']
+    assert run(NetworkModule, '', [*arguments, f'--output={tmp_path}', *options]) == 0
+    assert set(read_info(tmp_path / 'network.safetensors').normal_uncertainty) == {'entropy'}
 
 
 @pytest.mark.parametrize('keep', ['best', 'last'])
