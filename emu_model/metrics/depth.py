@@ -1,24 +1,21 @@
 """All figures of the depth task."""
 
-from functools import cached_property
-
-import torch
 from torch import Tensor
 
 from emu_model.losses import VARIANCE_FLOOR
 from emu_model.metrics.certainty import AccuracyVersusUncertainty
+from emu_model.metrics.comparison import ComparingGroup, Comparison
 from emu_model.metrics.depth_errors import DepthErrors, ScaleInvariantError
-from emu_model.metrics.group import MetricGroup, Sums
-from emu_model.metrics.ranking import Ranking, rank_images, rankings_of
+from emu_model.metrics.ranking import Ranking
 from emu_model.metrics.sparsification import Sparsification
-from emu_model.metrics.streaming import PixelCount, PixelMeans, PixelShares
+from emu_model.metrics.streaming import PixelMeans, PixelShares
 from emu_model.shapes import check_mask, check_same_shape
 
 ACCURATE_RATIO = 1.25
 """Depth is accurate when it is off by less than this factor (δ1; Eigen et al. 2014)."""
 
 
-class DepthMetrics(MetricGroup):
+class DepthMetrics(ComparingGroup):
     """How good the depth is and how well its uncertainty knows it.
 
     From the depth: `rmse` and `sq_rel` (m), `rmse_log`, `abs_rel`, `imae` (1/km), `silog`,
@@ -43,9 +40,7 @@ class DepthMetrics(MetricGroup):
     """
 
     def __init__(self, *, all_pixels: bool = False) -> None:
-        super().__init__()
-        self.all_pixels = all_pixels
-        self.count = PixelCount()
+        super().__init__(all_pixels=all_pixels)
         self.errors = DepthErrors()
         self.scale_invariant = ScaleInvariantError()
         self.accuracy = PixelShares('delta1', 'delta2', 'delta3')
@@ -67,14 +62,9 @@ class DepthMetrics(MetricGroup):
         """Add a batch of images; the arguments are those of DepthComparison."""
         self.add(DepthComparison(depth, target, variance=variance, valid=valid))
 
-    def add(self, comparison: 'DepthComparison') -> None:
-        """Add a batch of images that other groups may have counted as well."""
-        self.add_sums(comparison.of_measured)
-        self.add_sums(comparison.of_every if self.all_pixels else comparison.of_counted)
-
-    def count_measured(self, comparison: 'DepthComparison') -> None:
+    def count_compared(self, comparison: 'DepthComparison') -> None:
         """Feed the metrics that need a measurement."""
-        depth, target, measured = comparison.depth, comparison.target, comparison.measured
+        depth, target, measured = comparison.depth, comparison.target, comparison.compared
         self.errors.update(depth, target, measured)
         self.scale_invariant.update(depth, target, measured)
         if comparison.variance is None:
@@ -84,35 +74,26 @@ class DepthMetrics(MetricGroup):
         floored = variance.double().clamp_min(VARIANCE_FLOOR)
         self.likelihood.update([0.5 * (square / floored + floored.log())], measured)
         self.coverage.update([square <= variance, square <= 4 * variance], measured)
-        rankings = comparison.rankings_of_measured
+        rankings = comparison.rankings_of_compared
         self.sparsification_rmse.add_ranked(square, rankings)
         self.sparsification_abs_rel.add_ranked(square.sqrt() / target, rankings)
 
-    def count_accuracy(self, comparison: 'DepthComparison', *, every: bool) -> None:
-        """Feed the metrics in which a pixel without a measurement can count, as inaccurate.
-
-        Args:
-            comparison: The maps.
-            every: Whether it does.
-        """
-        wanted = torch.ones_like(comparison.wanted) if every else comparison.wanted
-        counted = wanted & comparison.finite
+    def count_accuracy(
+        self, comparison: 'DepthComparison', counted: Tensor, rankings: list[Ranking]
+    ) -> None:
+        """Feed the metrics in which a pixel without a measurement can count, as inaccurate."""
         within = [
-            comparison.measured & _within(ACCURATE_RATIO**n, comparison.depth, comparison.target)
+            comparison.compared & _within(ACCURATE_RATIO**n, comparison.depth, comparison.target)
             for n in (1, 2, 3)
         ]
-        self.count.update(counted, wanted & ~comparison.finite)
         self.accuracy.update(within, counted)
         if comparison.variance is not None:
             self.certainty.update(within[0], comparison.variance, counted)
-            rankings = comparison.rankings_of_every if every else comparison.rankings_of_measured
             self.sparsification_delta1.add_ranked(~within[0], rankings)
 
 
-class DepthComparison:
-    """Depth maps held against measurements, for one group of metrics or several.
-
-    What the groups have in common is counted once, and the uncertainties are sorted once.
+class DepthComparison(Comparison):
+    """Depth maps held against measurements, which are ranked by their variance.
 
     Args:
         depth: Predicted depth in metres, float (B, H, W).
@@ -120,11 +101,6 @@ class DepthComparison:
             measurement.
         variance: Predictive variance in m², float (B, H, W).
         valid: Where to use the measurement, bool (B, H, W); everywhere by default.
-
-    Attributes:
-        wanted: Where there is a measurement, bool (B, H, W).
-        finite: Where the prediction is finite, bool (B, H, W).
-        measured: Where both are, bool (B, H, W).
 
     Raises:
         ValueError: If shapes differ, a variance is negative, or `valid` is not bool.
@@ -140,49 +116,18 @@ class DepthComparison:
     ) -> None:
         check_same_shape(depth=depth, target=target, variance=variance, valid=valid)
         self.depth, self.target, self.variance = depth, target, variance
-        self.wanted = target.isfinite() & (target > 0)
+        known = target.isfinite() & (target > 0)
         if valid is not None:
             check_mask(valid=valid)
-            self.wanted &= valid
-        self.finite = depth.isfinite()
+            known &= valid
+        finite = depth.isfinite()
         if variance is not None:
             _check_variance(variance)
-            self.finite &= variance.isfinite()
-        self.measured = self.wanted & self.finite
+            finite &= variance.isfinite()
+        super().__init__(known, finite, variance)
 
-    @cached_property
-    def rankings_of_every(self) -> list[Ranking]:
-        """The finite pixels of each image from the lowest to the highest variance."""
-        return rankings_of(rank_images(self.variance), self.finite)
-
-    @cached_property
-    def rankings_of_measured(self) -> list[Ranking]:
-        """Those of them that are measured."""
-        return rankings_of(self.rankings_of_every, self.measured)
-
-    @cached_property
-    def of_measured(self) -> Sums:
-        """What a group counts that needs a measurement."""
-        group = self._group()
-        group.count_measured(self)
-        return group.sums()
-
-    @cached_property
-    def of_counted(self) -> Sums:
-        """What else a group counts that leaves pixels without a measurement out."""
-        return self._accuracy(every=False)
-
-    @cached_property
-    def of_every(self) -> Sums:
-        """What else a group counts that counts pixels without a measurement as inaccurate."""
-        return self.of_counted if self.wanted.all() else self._accuracy(every=True)
-
-    def _accuracy(self, *, every: bool) -> Sums:
-        group = self._group()
-        group.count_accuracy(self, every=every)
-        return group.sums()
-
-    def _group(self) -> DepthMetrics:
+    def empty_group(self) -> DepthMetrics:
+        """Metrics of depth."""
         return DepthMetrics().to(self.depth.device)
 
 

@@ -1,26 +1,24 @@
 """All figures of the semantic task."""
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
 from emu_model.labels import UNLABELLED
 from emu_model.metrics.calibration import CalibrationError
 from emu_model.metrics.certainty import AccuracyVersusUncertainty
+from emu_model.metrics.comparison import ComparingGroup, Comparison
 from emu_model.metrics.confusion import IntersectionOverUnion
-from emu_model.metrics.group import MetricGroup, Sums
 from emu_model.metrics.probabilities import ProbabilityScores
-from emu_model.metrics.ranking import Ranking, rank_images, rankings_of
+from emu_model.metrics.ranking import Ranking
 from emu_model.metrics.selective import RiskCoverage
-from emu_model.metrics.streaming import PixelCount, PixelShares
+from emu_model.metrics.streaming import PixelShares
 from emu_model.shapes import check_same_shape
 
 PROBABILITY_TOLERANCE = 1e-2
 """How far above 1 a probability may be by rounding; bf16 has steps of 0.4 %."""
 
 
-class SemanticMetrics(MetricGroup):
+class SemanticMetrics(ComparingGroup):
     """How good the classes are and how well their uncertainty knows it.
 
     From the classes: `miou`, `class_iou`, `pixel_accuracy`. With the entropy:
@@ -40,10 +38,8 @@ class SemanticMetrics(MetricGroup):
     """
 
     def __init__(self, num_classes: int, *, all_pixels: bool = False) -> None:
-        super().__init__()
+        super().__init__(all_pixels=all_pixels)
         self.num_classes = num_classes
-        self.all_pixels = all_pixels
-        self.count = PixelCount()
         self.iou = IntersectionOverUnion(num_classes)
         self.accuracy = PixelShares('pixel_accuracy')
         self.certainty = AccuracyVersusUncertainty()
@@ -65,43 +61,29 @@ class SemanticMetrics(MetricGroup):
         maps = {'entropy': entropy, 'confidence': confidence, 'probabilities': probabilities}
         self.add(SemanticComparison(self.num_classes, classes, target, **maps))
 
-    def add(self, comparison: 'SemanticComparison') -> None:
-        """Add a batch of images that other groups may have counted as well."""
-        self.add_sums(comparison.of_labelled)
-        self.add_sums(comparison.of_every if self.all_pixels else comparison.of_counted)
-
-    def count_labelled(self, comparison: 'SemanticComparison') -> None:
+    def count_compared(self, comparison: 'SemanticComparison') -> None:
         """Feed the metrics that need a label."""
-        labelled, target = comparison.labelled, comparison.target
+        labelled, target = comparison.compared, comparison.target
         self.iou.update(comparison.classes, torch.where(labelled, target, UNLABELLED))
         if comparison.probabilities is not None:
             self.scores.update(comparison.probabilities, target, labelled)
 
-    def count_accuracy(self, comparison: 'SemanticComparison', *, every: bool) -> None:
-        """Feed the metrics in which a pixel without a label can count, as inaccurate.
-
-        Args:
-            comparison: The maps.
-            every: Whether it does.
-        """
-        wanted = torch.ones_like(comparison.wanted) if every else comparison.wanted
-        counted = wanted & comparison.finite
-        accurate = comparison.labelled & (comparison.classes == comparison.target)
-        self.count.update(counted, wanted & ~comparison.finite)
+    def count_accuracy(
+        self, comparison: 'SemanticComparison', counted: Tensor, rankings: list[Ranking]
+    ) -> None:
+        """Feed the metrics in which a pixel without a label can count, as inaccurate."""
+        accurate = comparison.compared & (comparison.classes == comparison.target)
         self.accuracy.update([accurate], counted)
         if comparison.entropy is not None:
             self.certainty.update(accurate, comparison.entropy, counted)
-            rankings = comparison.rankings_of_every if every else comparison.rankings_of_labelled
             self.risk_coverage.add_ranked(accurate, rankings)
         if comparison.confidence is not None:
             self.calibration.update(comparison.confidence, accurate, counted)
             self.calibration_10.update(comparison.confidence, accurate, counted)
 
 
-class SemanticComparison:
-    """Class maps held against labels, for one group of metrics or several.
-
-    What the groups have in common is counted once, and the uncertainties are sorted once.
+class SemanticComparison(Comparison):
+    """Class maps held against labels, which are ranked by their entropy.
 
     Args:
         num_classes: Number of classes K, 1 to 255.
@@ -110,11 +92,6 @@ class SemanticComparison:
         entropy: Predictive entropy in nats, float (B, H, W).
         confidence: Highest class probability, float (B, H, W).
         probabilities: Mean softmax, float (B, K, H, W).
-
-    Attributes:
-        wanted: Where there is a label, bool (B, H, W).
-        finite: Where the prediction is finite, bool (B, H, W).
-        labelled: Where both are, bool (B, H, W).
 
     Raises:
         ValueError: If shapes differ, an id is no class, or a probability is not in 0 to 1.
@@ -134,46 +111,14 @@ class SemanticComparison:
         self.classes, self.target, self.entropy = classes, target, entropy
         self.confidence, self.probabilities = confidence, probabilities
         self._check()
-        self.finite = torch.ones_like(target, dtype=torch.bool)
+        finite = torch.ones_like(target, dtype=torch.bool)
         for values in (entropy, confidence, _class_sum(probabilities)):
             if values is not None:
-                self.finite &= values.isfinite()
-        self.wanted = target != UNLABELLED
-        self.labelled = self.wanted & self.finite
+                finite &= values.isfinite()
+        super().__init__(target != UNLABELLED, finite, entropy)
 
-    @cached_property
-    def rankings_of_every(self) -> list[Ranking]:
-        """The finite pixels of each image from the lowest to the highest entropy."""
-        return rankings_of(rank_images(self.entropy), self.finite)
-
-    @cached_property
-    def rankings_of_labelled(self) -> list[Ranking]:
-        """Those of them that are labelled."""
-        return rankings_of(self.rankings_of_every, self.labelled)
-
-    @cached_property
-    def of_labelled(self) -> Sums:
-        """What a group counts that needs a label."""
-        group = self._group()
-        group.count_labelled(self)
-        return group.sums()
-
-    @cached_property
-    def of_counted(self) -> Sums:
-        """What else a group counts that leaves unlabelled pixels out."""
-        return self._accuracy(every=False)
-
-    @cached_property
-    def of_every(self) -> Sums:
-        """What else a group counts that counts unlabelled pixels as inaccurate."""
-        return self.of_counted if self.wanted.all() else self._accuracy(every=True)
-
-    def _accuracy(self, *, every: bool) -> Sums:
-        group = self._group()
-        group.count_accuracy(self, every=every)
-        return group.sums()
-
-    def _group(self) -> SemanticMetrics:
+    def empty_group(self) -> SemanticMetrics:
+        """Metrics of these classes."""
         return SemanticMetrics(self.num_classes).to(self.target.device)
 
     def _check(self) -> None:
