@@ -93,6 +93,23 @@ def colourise(values: np.ndarray, style: MapStyle, limits: Limits | None = None)
     return np.ascontiguousarray(colours)
 
 
+def colourise_instances(instances: np.ndarray) -> np.ndarray:
+    """Instance ids as colours: a bright one per id, black for none.
+
+    Args:
+        instances: Ids, uint16 of any shape; 0 = none.
+
+    Returns:
+        RGB, uint8 (*instances.shape, 3).
+    """
+    ids = np.arange(1 << 16, dtype=np.uint32)
+    # Multiples of the golden ratio spread neighbouring ids evenly over each channel.
+    channels = [64 + (ids * step >> 8) % 192 for step in (40503, 25033, 60493)]
+    table = np.stack(channels, axis=-1).astype(np.uint8)
+    table[0] = 0
+    return table[instances]
+
+
 def draw_colour_bar(axes: 'Axes', style: MapStyle, limits: Limits) -> None:
     """Fill axes with the horizontal colour bar of a scale, its ends labelled, with the unit."""
     from matplotlib.cm import ScalarMappable

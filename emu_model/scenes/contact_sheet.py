@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emu_model.plots import DEPTH, colourise, draw_colour_bar
+from emu_model.plots import DEPTH, colourise, colourise_instances, draw_colour_bar
 from emu_model.scenes.classes import LABELS
 from emu_model.scenes.generate import KINDS, render, stereo_pair
 from emu_model.scenes.shifts import SHIFTS
@@ -85,7 +85,7 @@ def _rows(kind: str, seed: int, height: int, width: int) -> list[list[Picture]]:
         (f'right eye, {left.baseline_m * 100:.0f} cm beside', right.image),
         ('depth', colourise(left.depth, DEPTH, _DEPTHS_M[kind])),
         ('classes', LABELS.colourise(left.classes)),
-        ('instances', _instance_colours(left.instances)),
+        ('instances', colourise_instances(left.instances)),
         ('3 s later', later.image),
     ]
     shifted = {name: render(kind, seed, height, width, shift=name) for name in SHIFTS}
@@ -93,16 +93,6 @@ def _rows(kind: str, seed: int, height: int, width: int) -> list[list[Picture]]:
     unknown = shifted['unknown_objects']
     shifts.append(('their classes: none', LABELS.colourise(unknown.classes)))
     return [pictures, truth, shifts]
-
-
-def _instance_colours(instances: np.ndarray) -> np.ndarray:
-    """A bright colour per id, black for none, uint8 (H, W, 3)."""
-    ids = np.arange(1 << 16, dtype=np.uint32)
-    # Multiples of the golden ratio spread neighbouring ids evenly over each channel.
-    channels = [64 + (ids * step >> 8) % 192 for step in (40503, 25033, 60493)]
-    table = np.stack(channels, axis=-1).astype(np.uint8)
-    table[0] = 0
-    return table[instances]
 
 
 def _add_legend(figure: 'Figure', box: Sequence[float]) -> None:

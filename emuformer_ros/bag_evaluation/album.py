@@ -9,7 +9,16 @@ import cv2
 import numpy as np
 
 from emu_model.labels import UNLABELLED
-from emu_model.plots import DEPTH, DEPTH_STD, ENTROPY, Limits, MapStyle, colour_limits, colourise
+from emu_model.plots import (
+    DEPTH,
+    DEPTH_STD,
+    ENTROPY,
+    Limits,
+    MapStyle,
+    colour_limits,
+    colourise,
+    colourise_instances,
+)
 from emuformer_ros.bag_evaluation.gallery import FrameName, Look
 
 MEASURED_DEPTH = dataclasses.replace(DEPTH, title='Measured depth')
@@ -108,6 +117,8 @@ def _pictures(look: Look, limits: dict[str, Limits]) -> Iterator[Picture]:
         yield _coloured(prediction.entropy, ENTROPY, limits['entropy'])
         if truth.classes is not None:
             yield Picture('Wrong classes', data_uri(_wrong(prediction.classes, truth.classes)))
+    if prediction.instances is not None:
+        yield Picture('Objects', data_uri(colourise_instances(prediction.instances)))
     if prediction.depth is None:
         return
     if truth.depth is not None:
