@@ -50,6 +50,10 @@ class PerceptionNode(LifecycleNode):
 
     Attributes:
         cameras: From configure to cleanup.
+
+    Raises:
+        InvalidParameterTypeException, InvalidParameterValueException, ValueError: If a parameter
+            that it is started with cannot be used.
     """
 
     def __init__(self, **node_options) -> None:
@@ -263,7 +267,7 @@ def main(args: list[str] | None = None) -> int:
 def _run() -> int:
     try:
         node = PerceptionNode()
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+    except (InvalidParameterTypeException, InvalidParameterValueException, ValueError) as error:
         get_logger('perception').fatal(str(error))
         return 2
     try:

@@ -21,14 +21,20 @@ class DiagnosticsPublisher:
 
     Args:
         node: The node that it speaks for.
+
+    Raises:
+        ValueError: If a user's override of the topic's quality of service does not exist.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._cameras: dict[Camera, CameraDiagnostics] = {}
-        self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 10, qos_overriding_options=overridable()
-        )
+        try:
+            self._publisher = node.create_publisher(
+                DiagnosticArray, '/diagnostics', 10, qos_overriding_options=overridable()
+            )
+        except RuntimeError as error:
+            raise ValueError(f"topic '/diagnostics': {error}") from error
 
     def publish(
         self, state: str, engine: Engine | None, cameras: Sequence[Camera], engine_problem: str

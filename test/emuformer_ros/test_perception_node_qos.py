@@ -111,3 +111,14 @@ def test_an_override_that_does_not_exist_fails_with_the_reason(
 
     assert peer.state('/overridden') == states['activate' in reason]
     assert 'Traceback' not in node.log
+
+
+def test_an_override_that_keeps_the_node_from_starting_ends_it_with_the_reason(start):
+    node = start({'/diagnostics.publisher.reliability': 'sometimes'})
+
+    assert node.wait() == 2
+    assert (
+        "topic '/diagnostics': Unexpected QoS override for policy `reliability`: `sometimes`"
+        in node.log
+    )
+    assert 'Traceback' not in node.log
