@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,3 +119,46 @@ def test_what_is_done_is_not_done_again(tmp_path):
 def test_a_process_that_was_killed_is_told(tmp_path):
     with pytest.raises(RuntimeError, match='fewer --jobs'):
         rehearse(tmp_path, 2, trouble=(('base', 'killed'),))
+
+
+ENDLESS = """
+import time
+from test_reproduce_work import TASKS, Rehearsal, rehearse
+
+class Endless(Rehearsal):
+    def _do(self, task):
+        self.layout.run(task.name).mkdir(parents=True)
+        time.sleep(3600)
+
+if __name__ == '__main__':
+    import pathlib, sys, test_reproduce_work
+    test_reproduce_work.Rehearsal = Endless
+    rehearse(pathlib.Path(sys.argv[1]), 2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+def test_no_task_outlives_the_command_however_it_ends(tmp_path, how):
+    (tmp_path / 'endless.py').write_text(ENDLESS)
+    reading, writing = os.pipe()
+    command = subprocess.Popen(
+        [sys.executable, tmp_path / 'endless.py', tmp_path],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        pass_fds=[writing],
+        stdout=writing,
+    )
+    os.close(writing)
+    with open(reading) as output:
+        assert 'train base' in output.readline()
+        patience = threading.Event()
+        while not Layout(tmp_path).run('base').is_dir():
+            assert command.poll() is None
+            patience.wait(0.1)
+        command.send_signal(how)
+        assert command.wait(60) == -how
+        # The pipe ends when the last process that writes to it has.
+        rest = threading.Thread(target=output.read, daemon=True)
+        rest.start()
+        rest.join(60)
+        assert not rest.is_alive()

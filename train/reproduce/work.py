@@ -3,12 +3,13 @@
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 import torch
 
@@ -164,6 +165,16 @@ def _prepare(jobs: int) -> None:
     """Take this process's share of the cores, and leave Ctrl+C to tasks."""
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that gives it tasks is gone, even by SIGTERM or SIGKILL.
+
+    Tasks go on from what they have saved.
+    """
+    parent_process().join()
+    os._exit(1)
 
 
 @contextlib.contextmanager
