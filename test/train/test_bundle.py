@@ -1,16 +1,20 @@
 import emu_model
+from emu_model.checkpoint import ensemble_members
 from train.bundle import main
 
 
-def test_the_bundled_checkpoint_can_be_made_anew(arguments, tmp_path):
-    steps = ['--trainer.max_steps=2', '--trainer.val_check_interval=2', '--trainer.precision=32']
+def test_the_bundled_checkpoint_can_be_made_anew(scenes_folder, tmp_path):
     dest = tmp_path / 'made.safetensors'
-    options = [f'--output={tmp_path / "runs"}', f'--dest={dest}', '--', *arguments, *steps]
+    options = [f'--output={tmp_path / "runs"}', f'--dest={dest}', f'--root={scenes_folder}']
+    options += ['--scale=quick', '--', '--trainer.accelerator=cpu', '--data.workers=0']
     assert main(options) == 0
     info = emu_model.load(dest).info
-    assert info.training['initial_weights'].endswith('small/network.safetensors')
+    assert info.training['initial_weights'].endswith('member-0/network.safetensors')
+    assert len(ensemble_members(info.training['teacher'])) == 2
     assert dest.stat().st_size < 9e6
-    assert main(options) == 0  # both runs are finished
+    made = dest.read_bytes()
+    assert main(options) == 0  # everything is there already
+    assert dest.read_bytes() == made
 
 
 def test_the_bundled_checkpoint_explains_itself():

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from train.cli import create_cli
+from train.data.transforms import JitterStrengths
 from train.distillation import DistillationModule
 from train.module import NetworkModule
 from train.reproduce.settings import CONFIGS
@@ -67,6 +68,18 @@ def test_students_train_for_a_hundred_epochs_with_the_papers_weights(data):
     assert cli.model.weights == {**tasks, 'kl': 10.0, 'rmsle': 1.0}
     assert cli.model.hparams.recipe == 'emuformer'
     assert cli.trainer.max_steps == math.ceil(STUDENT_EPOCHS * TRAIN_FRAMES[data] / BATCH_SIZE)
+
+
+def test_synthetic_scenes_are_shown_to_the_teacher_with_less_jitter():
+    configs = ['data/synthetic', 'network/segdepthformer', 'method/emuformer', 'student/synthetic']
+    options = ['--model.teacher=teacher', '--model.initial_weights=student']
+    usual, less = (
+        combine(DistillationModule, *configs, *teacher, options=options).model.jitter
+        for teacher in ([], ['teacher/synthetic'])
+    )
+    assert usual == JitterStrengths()
+    assert 0 < less.hue < usual.hue
+    assert 0 < less.brightness < usual.brightness
 
 
 @pytest.mark.parametrize(('data', 'crop'), [('nyuv2', (480, 640)), ('cityscapes', (768, 768))])

@@ -9,6 +9,8 @@ from train.reproduce.settings import VARIANTS, Settings
 
 SINGLE_TASK_NETWORKS = ('SegFormer', 'DepthFormer')
 MULTI_TASK_NETWORK = 'SegDepthFormer'
+_TEACHER_CONFIGS = ('synthetic',)
+"""Data sets with a configuration of what the teacher is shown."""
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -129,13 +131,15 @@ class _Planner:
         *options: str,
         **starts_from: str,
     ) -> None:
-        configs = (f'method/{method}', f'student/{self._settings.data}')
+        configs = [f'method/{method}', f'student/{self._settings.data}']
+        if command == 'distill' and self._settings.data in _TEACHER_CONFIGS:
+            configs.append(f'teacher/{self._settings.data}')
         self._add_run(
             name,
             command,
             MULTI_TASK_NETWORK,
             backbone,
-            configs,
+            tuple(configs),
             self._scale.student_steps,
             options,
             {f'model.{option}': model for option, model in starts_from.items()},
