@@ -270,7 +270,8 @@ def ensemble_members(folder: str | os.PathLike) -> list[Path]:
 def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
     """What an ensemble says of itself: the first member's info, with the method and their number.
 
-    Training and figures are the first member's.
+    Training is the first member's. Figures and what is normal are no member's: an ensemble is
+    better than its members, and less sure.
 
     Raises:
         ValueError: If there is no member, one samples itself, or they differ in tasks or classes.
@@ -292,7 +293,13 @@ def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
                 f"a member's depth_target is '{info.depth_target}', the first's "
                 f"'{first.depth_target}': members must predict the same quantity"
             )
-    return dataclasses.replace(first, method='ensemble', num_samples=len(members))
+    return dataclasses.replace(
+        first,
+        method='ensemble',
+        num_samples=len(members),
+        validation={},
+        normal_uncertainty={},
+    )
 
 
 def load(path: str | os.PathLike = BUNDLED) -> 'Samples':

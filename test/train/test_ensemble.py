@@ -10,6 +10,9 @@ def test_networks_become_an_ensemble(trained, tmp_path, capsys):
     assert 'an ensemble of 3 networks' in capsys.readouterr().out
     network = emu_model.load(folder)
     assert (network.info.method, network.info.num_samples) == ('ensemble', 3)
+    # What is normal for a member is not for the ensemble, which is less sure.
+    assert emu_model.load(trained).info.normal_uncertainty
+    assert not network.info.normal_uncertainty
     image = torch.rand(1, 3, 32, 48)
     alone = emu_model.load(trained)(image)
     for raw in network.samples(image):
