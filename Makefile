@@ -50,7 +50,7 @@ test-kilted: setup .venv-kilted/.ready  ## run the ROS 2 tests against Kilted in
 	@.venv-kilted/bin/python -c "$$CHECK_KILTED"
 	@.venv-kilted/bin/python -m pytest -m 'not slow' $(ROS_TESTS) $(ARGS)
 
-reproduce: setup  ## the paper's tables on synthetic scenes, about two hours (OUTPUT= JOBS=)
+reproduce: setup  ## the paper's tables on synthetic scenes, two to three hours (OUTPUT= JOBS=)
 	@$(RUN) -m train.reproduce --data synthetic --backbone mit_b0 --jobs '$(or $(JOBS),2)' \
 		--output '$(or $(OUTPUT),reproduction)' $(ARGS)
 

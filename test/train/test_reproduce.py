@@ -162,7 +162,7 @@ def test_the_report_has_tables_claims_and_figures(files_when_stopped, output):
         assert heading in text
     figures = {path.name for path in (output / 'figures').iterdir()}
     assert figures == {
-        'qualitative.png',
+        'qualitative.jpg',
         'reliability.png',
         'risk_coverage.png',
         'sparsification.png',

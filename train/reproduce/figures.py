@@ -67,7 +67,7 @@ def draw_figures(layout: Layout, results: ResultSet, settings: Settings) -> dict
     figure = qualitative(layout, pictured, settings.test_data())
     return {
         'Test frames: ground truth, and what each network makes of them': save_figure(
-            figure, folder / 'qualitative.png'
+            figure, folder / 'qualitative.jpg'
         ),
         **drawn,
     }
