@@ -2,36 +2,59 @@
 
 An EMUFormer-B0 on synthetic street and indoor scenes: an encoder is trained on small frames, four
 networks from it at twice the resolution, and a student of their ensemble. What is there already in
-DIR is kept: stopped at any moment, the same command goes on where it stood. DEST, the bundled file
-by default, gets the student in half precision with its figures. What follows `--` is added to
-every training.
+DIR is kept: stopped at any moment, the same command goes on where it stood. DIR gets results.md,
+the figures of a member, the ensemble and the student; DEST gets the student in half precision.
+What follows `--` is added to every training.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import torch
-
 import emu_model
 from emu_model import checkpoint
 from emu_model.checkpoint import BUNDLED
-from train.evaluation import EvaluationData
-from train.reproduce.command import add_work_options, carry_out, run_command
-from train.reproduce.estimate import training_cost
+from train.files import write_text
+from train.reproduce.command import (
+    add_scene_options,
+    add_work_options,
+    carry_out,
+    run_command,
+)
+from train.reproduce.estimate import seconds_per_step, training_cost
+from train.reproduce.evaluations import Result, load_results
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Model, Plan, Run
 from train.reproduce.progress import Progress
 from train.reproduce.scale import Scale
 from train.reproduce.settings import Settings
+from train.reproduce.table import Column, Row, Table
+
+COLUMNS = (
+    Column('mIoU ↑', 'semantic.miou'),
+    Column('ECE ↓', 'semantic.ece'),
+    Column('RMSE, m ↓', 'depth.rmse'),
+    Column('AUSE, m ↓', 'depth.ause'),
+)
 
 _NETWORK, _BACKBONE = 'SegDepthFormer', 'mit_b0'
 _ENCODER, _ENSEMBLE, _STUDENT = 'encoder', 'ensemble', 'student'
-_SECONDS_PER_UNIT = 0.25  # on one CPU core
+_MEMBER = 'bundled/member.yaml'
+_CONFIGS = {
+    _ENCODER: ('bundled/encoder.yaml',),
+    _STUDENT: (
+        _MEMBER,
+        'method/emuformer.yaml',
+        'student/synthetic.yaml',
+        'teacher/synthetic.yaml',
+    ),
+}
+"""By name of the run; that of a member for all others."""
+
 _LARGE = 4.0
 """Cost of a frame of the later stages, where one of the first is 1."""
 
@@ -56,15 +79,12 @@ class BundleSettings(Settings):
             ),
         }
     }
+    shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def config(self) -> str:
         """The configuration of the data, below train/configs."""
         return 'bundled/member'
-
-    def test_data(self, variant: str = '') -> EvaluationData:
-        """The frames that figures are reported on."""
-        return replace(super().test_data(variant), shifts=())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,7 +141,7 @@ def _run(
     *options: str,
     cost: float,
 ) -> Run:
-    configs = (f'bundled/{name.partition("-")[0]}.yaml',)
+    configs = _CONFIGS.get(name, (_MEMBER,))
     steps = settings.steps(configs, wanted_steps)
     if wanted_steps is not None:
         options += (f'--trainer.max_steps={steps}', f'--trainer.val_check_interval={steps}')
@@ -135,15 +155,32 @@ def _run(
 def _main(options: argparse.Namespace, further: list[str]) -> int:
     settings = BundleSettings('synthetic', options.root, (_BACKBONE,), options.scale)
     settings.check()
-    guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
-    write = partial(_write, options.dest)
+    # A toy must not take the place of the checkpoint that users get.
+    usual = BUNDLED if options.scale == 'full' else options.output / 'student_half.safetensors'
+    write = partial(_write, options.dest or usual)
+    guess = seconds_per_step(settings)
     return carry_out(options, further, settings, make_plan(settings), guess, write)
 
 
-def _write(dest: Path, layout: Layout, settings: Settings, plan: Plan, progress: Progress) -> Path:
+def _write(dest: Path, layout: Layout, settings: Settings, plan: Plan, progress: Progress) -> str:
+    """Write the figures there are, and the student once it is evaluated."""
+    results = load_results(layout, plan.models)
+    figures = layout.root / 'results.md'
+    write_text(figures, f'{_figures_table(settings, results).markdown()}\n')
+    if _STUDENT not in {result.model.name for result in results}:
+        return str(figures)
     network = emu_model.load(layout.network(_STUDENT))
     checkpoint.save(network, network.info, dest, half=True)
-    return dest
+    return f'{figures} and {dest}'
+
+
+def _figures_table(settings: Settings, results: Sequence[Result]) -> Table:
+    rows = []
+    for result in results:
+        values = tuple(result.figure(column.key) for column in COLUMNS)
+        rows.append(Row(result.model.name, values, (None,) * len(values)))
+    title = f'The bundled checkpoint on {settings.scale.test_frames} test scenes'
+    return Table(title, COLUMNS, tuple(rows))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -152,14 +189,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--dest', type=Path, default=BUNDLED, help='checkpoint to write')
-    parser.add_argument('--root', type=Path, help='where rendered scenes are kept')
     parser.add_argument(
-        '--scale',
-        choices=list(BundleSettings.scales['synthetic']),
-        default='full',
-        help='quick to see that everything works',
+        '--dest',
+        type=Path,
+        help='checkpoint to write; by default the bundled file, or one in DIR with --scale quick',
     )
+    add_scene_options(parser)
     add_work_options(parser)
     return parser.parse_args(arguments)
 

@@ -1,5 +1,5 @@
 import emu_model
-from emu_model.checkpoint import ensemble_members
+from emu_model.checkpoint import BUNDLED, ensemble_members
 from train.bundle import main
 
 
@@ -12,9 +12,19 @@ def test_the_bundled_checkpoint_can_be_made_anew(scenes_folder, tmp_path):
     assert info.training['initial_weights'].endswith('member-0/network.safetensors')
     assert len(ensemble_members(info.training['teacher'])) == 2
     assert dest.stat().st_size < 9e6
+    table = (tmp_path / 'runs' / 'results.md').read_text()
+    assert all(f'| {name} | 0.' in table for name in ('member-0', 'ensemble', 'student'))
     made = dest.read_bytes()
     assert main(options) == 0  # everything is there already
     assert dest.read_bytes() == made
+
+
+def test_a_quick_try_leaves_the_bundled_checkpoint_alone(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr('train.bundle.carry_out', lambda *rest: written.append(rest[-1].args) or 0)
+    for scale in ('quick', 'full'):
+        assert main([f'--output={tmp_path}', f'--scale={scale}']) == 0
+    assert written == [(tmp_path / 'student_half.safetensors',), (BUNDLED,)]
 
 
 def test_the_bundled_checkpoint_explains_itself():

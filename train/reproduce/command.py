@@ -111,6 +111,22 @@ def add_data_options(parser: argparse.ArgumentParser, data: Sequence[str] = ()) 
     )
 
 
+def add_scale_option(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of two sizes."""
+    parser.add_argument(
+        '--scale',
+        choices=('quick', 'full'),
+        default='full',
+        help='full for results, quick to see that everything works',
+    )
+
+
+def add_scene_options(parser: argparse.ArgumentParser) -> None:
+    """Add what an experiment on synthetic scenes alone is made of."""
+    parser.add_argument('--root', type=Path, help='where rendered scenes are kept')
+    add_scale_option(parser)
+
+
 def add_work_options(parser: argparse.ArgumentParser) -> None:
     """Add how the plan is worked off."""
     parser.add_argument(

@@ -6,7 +6,6 @@ that size the figures were measured; at others they are guesses that the first f
 
 import torch
 
-from train.reproduce.scale import SHIFTS
 from train.reproduce.settings import Settings
 
 _STEP_OF_ONE_HEAD = 0.8
@@ -14,14 +13,19 @@ _STEP_OF_A_TEACHERS_MEMBER = 0.27
 _FRAME_OF_METRICS = 0.5
 _FRAME_OF_ONE_SAMPLE = 0.035
 _START = 25.0
-_SECONDS_PER_STEP = 0.25  # on one CPU core
+_SECONDS_PER_UNIT = 0.25  # on one CPU core
 _BACKBONES = {'mit_b1': 2.0, 'mit_b2': 4.0, 'mit_b3': 6.0, 'mit_b4': 8.0, 'mit_b5': 10.0}
 
 
+def seconds_per_unit() -> float | None:
+    """A first guess at the seconds of the unit; None where nothing is known, on a GPU."""
+    return None if torch.cuda.is_available() else _SECONDS_PER_UNIT
+
+
 def seconds_per_step(settings: Settings) -> float | None:
-    """A first guess at the seconds of the unit; None where nothing is known."""
-    measured = settings.data == 'synthetic' and settings.scale.frame_size is None
-    return _SECONDS_PER_STEP if measured and not torch.cuda.is_available() else None
+    """Likewise, where costs do not grow with the frames: None for any size but the usual one."""
+    usual = settings.data == 'synthetic' and settings.scale.frame_size is None
+    return seconds_per_unit() if usual else None
 
 
 def training_cost(
@@ -54,7 +58,7 @@ def training_cost(
 def evaluation_cost(settings: Settings, backbone: str, samples: int) -> float:
     """Cost of an evaluation on test frames and shifted ones."""
     normal = settings.scale.test_frames or 0
-    shifted = (settings.scale.shifted_frames or 0) * len(SHIFTS.get(settings.data, ()))
+    shifted = (settings.scale.shifted_frames or 0) * len(settings.shifts.get(settings.data, ()))
     sample = samples * _FRAME_OF_ONE_SAMPLE * _BACKBONES.get(backbone, 1.0)
     # The figures are made twice, for valid and for all pixels.
     return _START + normal * (2 * _FRAME_OF_METRICS + sample) + shifted * sample

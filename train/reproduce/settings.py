@@ -41,9 +41,11 @@ class Settings:
         studies: Of STUDIES, what to do.
         seeds: Repetitions, where it is not the scale's number.
         scales: The sizes by data set and name.
+        shifts: What test frames are changed by, by data set, to see whether it is noticed.
     """
 
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
+    shifts: ClassVar[Mapping[str, tuple[str, ...]]] = SHIFTS
 
     data: str
     root: Path | None
@@ -141,7 +143,7 @@ class Settings:
             self.root,
             'test',
             options,
-            () if variant else SHIFTS.get(self.data, ()),
+            () if variant else self.shifts.get(self.data, ()),
             {} if self.scale.shifted_frames is None else {'count': self.scale.shifted_frames},
             batch_size=config.get('evaluation_batch_size', 1),
         )

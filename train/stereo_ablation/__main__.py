@@ -12,19 +12,23 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
 from rich.progress import track
 
-from train.reproduce.command import add_work_options, carry_out, run_command
+from train.reproduce.command import (
+    add_scene_options,
+    add_work_options,
+    carry_out,
+    run_command,
+)
+from train.reproduce.estimate import seconds_per_step
 from train.reproduce.layout import Layout
 from train.stereo.labelling import Labeller, Origins, label_pairs, missing, usable_cores
 from train.stereo.pairs import open_pairs
 from train.stereo_ablation.report import write_report
-from train.stereo_ablation.settings import MAX_DISPARITY_PX, SCALES, AblationSettings
+from train.stereo_ablation.settings import MAX_DISPARITY_PX, AblationSettings
 from train.stereo_ablation.trials import make_plan
 
 _DATA = 'synthetic'
-_SECONDS_PER_UNIT = 0.25  # on one CPU core
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,13 +43,12 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
     settings.check()
     labels = Layout(options.output).root / 'pseudo_labels'
     plan = make_plan(settings, labels)
-    guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
     return carry_out(
         options,
         further,
         settings,
         plan,
-        guess,
+        seconds_per_step(settings),
         write_report,
         before=lambda: _make_labels(settings, labels),
     )
@@ -66,19 +69,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--root', type=Path, help='where rendered scenes are kept')
+    add_scene_options(parser)
     parser.add_argument('--backbone', default='mit_b0', help='encoder')
     parser.add_argument(
         '--encoder-weights',
         type=Path,
         metavar='DIR',
         help='folder with <backbone>.safetensors, as python -m emu_model.import_weights writes',
-    )
-    parser.add_argument(
-        '--scale',
-        choices=list(SCALES[_DATA]),
-        default='full',
-        help='full for results, quick to see that everything works',
     )
     add_work_options(parser)
     return parser.parse_args(arguments)

@@ -1,10 +1,9 @@
 """How large the ablation is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from train.evaluation import EvaluationData
 from train.reproduce.scale import Scale
 from train.reproduce.settings import Settings, read_config
 
@@ -42,15 +41,12 @@ class AblationSettings(Settings):
     """Everything that decides what the ablation gives."""
 
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
+    shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def config(self) -> str:
         """The configuration of the data, below train/configs."""
         return f'stereo/{self.data}'
-
-    def test_data(self, variant: str = '') -> EvaluationData:
-        """The frames that figures are reported on."""
-        return replace(super().test_data(variant), shifts=())
 
     def pair_options(self) -> dict[str, Any]:
         """Options of the pairs that are trained on."""

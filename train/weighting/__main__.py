@@ -12,19 +12,17 @@ networks. What follows `--` is added to every training, as in: -- --data.workers
 import argparse
 import sys
 
-import torch
-
 from train.reproduce.command import (
     add_data_options,
+    add_scale_option,
     add_work_options,
     carry_out,
     run_command,
 )
+from train.reproduce.estimate import seconds_per_unit
 from train.weighting.report import write_report
 from train.weighting.settings import SCALES, WeightingSettings
 from train.weighting.trials import make_plan
-
-_SECONDS_PER_UNIT = 0.25  # on one CPU core
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,8 +35,9 @@ def _main(options: argparse.Namespace, further: list[str]) -> int:
         options.data, options.root, (options.backbone,), options.scale, options.encoder_weights
     )
     settings.check()
-    guess = None if torch.cuda.is_available() else _SECONDS_PER_UNIT
-    return carry_out(options, further, settings, make_plan(settings), guess, write_report)
+    return carry_out(
+        options, further, settings, make_plan(settings), seconds_per_unit(), write_report
+    )
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -49,12 +48,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     add_data_options(parser, list(SCALES))
     parser.add_argument('--backbone', default='mit_b0', help='encoder')
-    parser.add_argument(
-        '--scale',
-        choices=('quick', 'full'),
-        default='full',
-        help='full for results, quick to see that everything works',
-    )
+    add_scale_option(parser)
     add_work_options(parser)
     return parser.parse_args(arguments)
 

@@ -50,6 +50,7 @@ class WeightingSettings(Settings):
     """Everything that decides what the experiment gives."""
 
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
+    shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def config(self) -> str:
@@ -60,4 +61,4 @@ class WeightingSettings(Settings):
         """The frames that figures are reported on."""
         # Synthetic frames are read faster than processes that would read them start.
         workers = {'workers': 0} if self.data == 'synthetic' else {}
-        return replace(super().test_data(variant), shifts=(), **workers)
+        return replace(super().test_data(variant), **workers)
