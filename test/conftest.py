@@ -21,6 +21,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ['EMUFORMER_CACHE'] = str(tmp_path_factory.mktemp('cache'))
 
 
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Networks that a test makes are the same each time, whatever ran before."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope='session')
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A random mit_b0 checkpoint of each network, by the network's name."""

@@ -122,18 +122,17 @@ def test_a_process_that_was_killed_is_told(tmp_path):
 
 
 ENDLESS = """
-import time
-from test_reproduce_work import TASKS, Rehearsal, rehearse
+import pathlib, sys, time
+import test_reproduce_work
 
-class Endless(Rehearsal):
+class Endless(test_reproduce_work.Rehearsal):
     def _do(self, task):
         self.layout.run(task.name).mkdir(parents=True)
         time.sleep(3600)
 
 if __name__ == '__main__':
-    import pathlib, sys, test_reproduce_work
     test_reproduce_work.Rehearsal = Endless
-    rehearse(pathlib.Path(sys.argv[1]), 2)
+    test_reproduce_work.rehearse(pathlib.Path(sys.argv[1]), 2)
 """
 
 
