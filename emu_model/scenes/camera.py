@@ -78,7 +78,7 @@ class Camera:
         """
         points, edges = primitives.corners, _EDGES
         k = self.intrinsics
-        # One product of two matrices; a stack of small ones would take ten times as long.
+        # One product of two matrices instead of a stack of small ones.
         seen = (points - np.array(self.position)).reshape(-1, 3) @ self.axes.T
         seen = seen.reshape(points.shape)
         z = seen[:, :, 2]
