@@ -25,7 +25,7 @@ from train.reproduce.command import (
     carry_out,
     run_command,
 )
-from train.reproduce.estimate import seconds_per_step, training_cost
+from train.reproduce.estimate import evaluation_cost, seconds_per_step, training_cost
 from train.reproduce.evaluations import Result, load_results
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Model, Plan, Run
@@ -123,13 +123,17 @@ def make_plan(settings: Settings) -> Plan:
             cost=_LARGE,
         ),
     ]
-    model = partial(Model, network=_NETWORK, backbone=_BACKBONE)
     models = (
-        model(members[0], method='single'),
-        model(_ENSEMBLE, method='ensemble', members=members),
-        model(_STUDENT, method='emuformer'),
+        _model(settings, members[0], 'single'),
+        _model(settings, _ENSEMBLE, 'ensemble', members),
+        _model(settings, _STUDENT, 'emuformer'),
     )
     return Plan({run.name: run for run in runs}, models)
+
+
+def _model(settings: Settings, name: str, method: str, members: tuple[str, ...] = ()) -> Model:
+    cost = _LARGE * evaluation_cost(settings, _BACKBONE, max(1, len(members)))
+    return Model(name, _NETWORK, _BACKBONE, method, members=members, cost=cost)
 
 
 def _run(
