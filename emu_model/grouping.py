@@ -2,8 +2,8 @@
 
 Kendall et al. (2018, arXiv 1705.07115) group the votes by OPTICS (Ankerst et al. 1999), which
 takes seconds a frame. Counting votes in cells and taking the peaks is the Hough transform's way
-(Ballard 1981, Leibe et al. 2004) and takes milliseconds. Both group the pixels of each class for
-themselves, so that an object has one class.
+(Ballard 1981, Leibe et al. 2004) and takes a hundredth of that. Both group the pixels of each
+class for themselves, so that an object has one class.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,9 @@ import numpy as np
 
 MOST_INSTANCES = np.iinfo(np.uint16).max
 """Ids are uint16, and 0 is no instance."""
+
+_CELLS_IN_A_BANDWIDTH = 8
+"""Votes in one cell join the same peak: the one nearest to the cell's centre."""
 
 _OPTICS_POINTS = 800
 """Votes of a class that OPTICS sorts; its time grows with their square."""
@@ -63,7 +66,9 @@ def group_by_votes(
     bandwidth = bandwidth_px or default_bandwidth(classes.shape)
 
     def assign(votes: np.ndarray) -> np.ndarray:
-        return _nearest(votes, _peaks(votes, bandwidth, least_pixels))
+        # Votes of an object lie together: far fewer cells than votes are to be compared.
+        cells, cell_of_vote = _cells(votes, bandwidth / _CELLS_IN_A_BANDWIDTH)
+        return _nearest(cells, _peaks(votes, bandwidth, least_pixels))[cell_of_vote]
 
     return _group(classes, offset_x, offset_y, things, least_pixels, assign)
 
@@ -166,6 +171,16 @@ def _peaks(votes: np.ndarray, bandwidth: float, least_votes: int) -> np.ndarray:
     if len(centres) < 2:
         return votes.mean(axis=0, keepdims=True)
     return origin + centres[1:] * cell
+
+
+def _cells(votes: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of the cells with votes in them, float32 (N, 2), and the number of each vote's."""
+    origin = votes.min(axis=0)
+    columns, rows = np.rint((votes - origin) / size).astype(np.int64).T
+    width = columns.max() + 1
+    occupied, of_vote = np.unique(rows * width + columns, return_inverse=True)
+    places = np.stack([occupied % width, occupied // width], axis=1)
+    return (origin + places * size).astype(np.float32), of_vote
 
 
 def _nearest(votes: np.ndarray, centres: np.ndarray) -> np.ndarray:

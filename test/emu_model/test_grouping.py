@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass
 from sklearn.metrics import adjusted_rand_score
 
+from emu_model import grouping
 from emu_model.grouping import GROUPINGS, centroid_offsets, group_by_votes
 
 SIZE = (64, 96)
@@ -48,14 +49,14 @@ def test_a_mirrored_scene_has_mirrored_offsets(seed):
     np.testing.assert_allclose(mirrored_down, down[:, ::-1], atol=1e-4)
 
 
-@pytest.mark.parametrize('grouping', GROUPINGS)
+@pytest.mark.parametrize('name', GROUPINGS)
 @pytest.mark.parametrize('noise_px', [0.0, 0.7])
-def test_objects_are_found_again_from_their_votes(grouping, noise_px):
+def test_objects_are_found_again_from_their_votes(name, noise_px):
     for seed in range(3):
         ids, classes = scene(seed)
         offsets = centroid_offsets(ids)
         offsets += noise_px * np.random.default_rng(seed).standard_normal(offsets.shape)
-        found = GROUPINGS[grouping](classes, *offsets.astype(np.float32), (CAR, PERSON))
+        found = GROUPINGS[name](classes, *offsets.astype(np.float32), (CAR, PERSON))
         assert found.dtype == np.uint16
         on_object = ids > 0
         assert not found[~on_object].any()
@@ -87,5 +88,39 @@ def test_votes_of_an_untrained_head_do_no_harm():
     wild = (1e6 * rng.standard_normal((2, *SIZE))).astype(np.float32)
     wild[0, 0] = np.nan
     wild[1, 1] = np.inf
-    found = group_by_votes(np.full(SIZE, CAR, np.uint8), *wild, (CAR,))
-    assert found.shape == SIZE
+    found = group_by_votes(np.full(SIZE, CAR, np.uint8), *wild, (CAR,), least_pixels=10)
+    ids, pixels = np.unique(found[found > 0], return_counts=True)
+    assert len(ids) > 0
+    assert list(ids) == list(range(1, len(ids) + 1))
+    assert pixels.min() >= 10
+
+
+def test_each_pixel_joins_the_peak_nearest_to_its_vote():
+    rng = np.random.default_rng(0)
+    centres = np.array([[20, 20], [20, 60], [60, 20], [60, 60], [40, 40]], np.float32)
+    rows, columns = np.indices((80, 80))
+    pointed_at = rng.integers(len(centres), size=(80, 80))
+    votes = centres[pointed_at] + rng.normal(0, 1.5, (80, 80, 2))
+    offsets = np.stack([votes[..., 0] - columns, votes[..., 1] - rows]).astype(np.float32)
+    found = group_by_votes(np.full((80, 80), CAR, np.uint8), *offsets, (CAR,), bandwidth_px=4)
+    distances = np.linalg.norm(votes[:, :, None] - centres, axis=-1)
+    nearest, second = np.sort(distances, axis=-1)[..., :2].transpose(2, 0, 1)
+    clear = second - nearest > 1
+    assert clear.mean() > 0.99
+    assert adjusted_rand_score(distances.argmin(axis=-1)[clear], found[clear]) == 1
+
+
+def test_the_work_grows_with_the_places_voted_for_and_not_with_the_votes(monkeypatch):
+    compared = []
+
+    def count(places, peaks):
+        compared.append(len(places))
+        return nearest(places, peaks)
+
+    nearest = grouping._nearest
+    monkeypatch.setattr(grouping, '_nearest', count)
+    ids, classes = scene(0)
+    ids, classes = (np.kron(each, np.ones((4, 4), each.dtype)) for each in (ids, classes))
+    found = group_by_votes(classes, *centroid_offsets(ids), (CAR, PERSON))
+    assert len(compared) == 2
+    assert sum(compared) < 2 * found.max() < np.count_nonzero(found) / 100
