@@ -267,6 +267,9 @@ def ensemble_members(folder: str | os.PathLike) -> list[Path]:
         raise CheckpointError(f"'{file}' does not list the members of an ensemble") from error
 
 
+_SAME_IN_ENSEMBLES = ('depth_target', 'focal_length_px', 'mean', 'std', 'things')
+
+
 def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
     """What an ensemble says of itself: the first member's info, with the method and their number.
 
@@ -274,7 +277,8 @@ def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
     better than its members, and less sure.
 
     Raises:
-        ValueError: If there is no member, one samples itself, or they differ in tasks or classes.
+        ValueError: If there is no member, one samples itself, or they differ in tasks, classes,
+            or what they take and predict.
     """
     if not members:
         raise ValueError('an ensemble needs at least one member')
@@ -288,11 +292,13 @@ def ensemble_info(members: Sequence[CheckpointInfo]) -> CheckpointInfo:
                 f'{first.network} with {len(first.class_names)}: members must have the same tasks '
                 'and classes'
             )
-        if info.depth_target != first.depth_target:
-            raise ValueError(
-                f"a member's depth_target is '{info.depth_target}', the first's "
-                f"'{first.depth_target}': members must predict the same quantity"
-            )
+        for name in _SAME_IN_ENSEMBLES:
+            own, others = getattr(info, name), getattr(first, name)
+            if own != others:
+                raise ValueError(
+                    f"a member's {name} is {own!r}, the first's {others!r}: members must take "
+                    'the same images and predict the same quantities'
+                )
     return dataclasses.replace(
         first,
         method='ensemble',

@@ -105,11 +105,18 @@ def test_evaluation_and_engine_see_the_same(path, frames):
     np.testing.assert_allclose(prediction.depth, distribution.depth, rtol=1e-3)
 
 
-def test_members_must_predict_the_same_quantity(path, tmp_path):
-    other = tmp_path / 'metres.safetensors'
-    info = dataclasses.replace(INFO, depth_target='depth')
-    checkpoint.save(emu_model.load(path), info, other)
-    with pytest.raises(ValueError, match="depth_target is 'depth', the first's 'inverse'"):
+@pytest.mark.parametrize(
+    ('changed', 'message'),
+    [
+        ({'depth_target': 'depth'}, "depth_target is 'depth', the first's 'inverse'"),
+        ({'focal_length_px': 7.0}, "focal_length_px is 7.0, the first's"),
+        ({'mean': (0.5, 0.5, 0.5)}, r"mean is .0.5, 0.5, 0.5., the first's"),
+    ],
+)
+def test_members_must_see_and_predict_the_same(path, tmp_path, changed, message):
+    other = tmp_path / 'other.safetensors'
+    checkpoint.save(emu_model.load(path), dataclasses.replace(INFO, **changed), other)
+    with pytest.raises(ValueError, match=message):
         save_ensemble(tmp_path / 'both', [path, other])
 
 
