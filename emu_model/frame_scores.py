@@ -53,16 +53,19 @@ class FrameScores:
         Raises:
             ValueError: If shapes differ or a label is no class.
         """
-        self._frame.update(
-            _PredictedMaps(prediction),
-            classes=None if classes is None else torch.tensor(classes)[None],
-            depth=None if depth is None else torch.tensor(depth)[None],
-        )
-        figures = self._frame.figures()
-        for name, group in self._frame.groups.items():
-            self._total.groups[name].add_sums(group.sums())
-            group.reset()
-        return figures
+        try:
+            self._frame.update(
+                _PredictedMaps(prediction),
+                classes=None if classes is None else torch.tensor(classes)[None],
+                depth=None if depth is None else torch.tensor(depth)[None],
+            )
+            for name, group in self._frame.groups.items():
+                self._total.groups[name].add_sums(group.sums())
+            return self._frame.figures()
+        finally:
+            # A frame that was refused half-way must not count into the next one.
+            for group in self._frame.groups.values():
+                group.reset()
 
     def sums(self) -> Sums:
         """What has been counted since the beginning or the last reset."""

@@ -159,7 +159,7 @@ def blank(prediction: Prediction, unknown: np.ndarray) -> Prediction:
         unknown: Where they mean nothing, bool (H, W).
 
     Returns:
-        A copy in which classes are unlabelled there, confidence is 0 and all else NaN.
+        A copy in which classes are unlabelled there, confidence and instances 0, all else NaN.
     """
     maps = {
         name: np.where(unknown, np.asarray(unknown_value(name), value.dtype), value)

@@ -1,12 +1,16 @@
 """Encoders: MiT, registered with timm, and any other timm model that gives feature maps."""
 
 import timm
+from timm.layers import Format
 from torch import nn
 
 from emu_model.backbones import mit  # noqa: F401  (registers MiT-B0…B5 with timm)
 
 LEVELS = 4
 """Feature maps that the heads take: the coarsest four, at strides 4 to 32 for most backbones."""
+
+
+_CHANNELS_FIRST = Format.NCHW
 
 
 def create_backbone(name: str, **options) -> nn.Module:
@@ -21,7 +25,8 @@ def create_backbone(name: str, **options) -> nn.Module:
         `feature_info.channels()` gives their widths.
 
     Raises:
-        ValueError: If timm has no such model, or it gives fewer than four feature maps.
+        ValueError: If timm has no such model, it does not take the options, or does not give four
+            feature maps with channels first.
     """
     if not timm.is_model(name):
         raise ValueError(f"no backbone '{name}': choose mit_b0 … mit_b5 or a model of timm")
@@ -33,6 +38,15 @@ def create_backbone(name: str, **options) -> nn.Module:
         raise ValueError(
             f"backbone '{name}' does not give {LEVELS} feature maps (features_only=True): {error}"
         ) from error
+    except TypeError as error:
+        raise ValueError(
+            f"backbone '{name}' does not take the options {options}: {error}"
+        ) from error
+    if getattr(backbone, 'output_fmt', _CHANNELS_FIRST) != _CHANNELS_FIRST:
+        raise ValueError(
+            f"backbone '{name}' gives maps (B, H, W, C), which the heads do not take: choose one "
+            'that gives (B, C, H, W), as convolutional ones, MiT and PVT do'
+        )
     reductions = backbone.feature_info.reduction()
     if sorted(set(reductions)) != reductions:
         raise ValueError(

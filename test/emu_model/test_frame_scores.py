@@ -85,6 +85,17 @@ def test_sums_of_parts_add_up_to_the_whole_whoever_counted_them(frames):
     assert joined.figures()['depth']['pixels'] == 0
 
 
+def test_a_refused_frame_counts_for_nothing(frames):
+    scores, untouched = (FrameScores(('semantic', 'depth'), CLASSES) for _ in range(2))
+    distribution, classes, depth = frames[0]
+    with pytest.raises(ValueError):  # noqa: PT011  (whatever the metric says)
+        scores.add(prediction(distribution), classes=classes, depth=depth[:, 1:])
+    distribution, classes, depth = frames[1]
+    own = scores.add(prediction(distribution), classes=classes, depth=depth)
+    assert own == untouched.add(prediction(distribution), classes=classes, depth=depth)
+    assert scores.figures() == untouched.figures()
+
+
 def test_sums_of_another_kind_are_refused():
     scores = FrameScores(('semantic',), CLASSES)
     with pytest.raises(ValueError, match='are not those of SemanticMetrics'):

@@ -82,6 +82,8 @@ def test_odd_sizes_give_a_quarter_rounded_up():
     [
         (lambda: create_backbone('mit_b9'), "no backbone 'mit_b9': choose mit_b0"),
         (lambda: create_backbone('vit_tiny_patch16_224'), 'need a pyramid'),
+        (lambda: create_backbone('swin_tiny_patch4_window7_224'), r'maps .B, H, W, C., which'),
+        (lambda: create_backbone('resnet18', proj_drop_rate=0.2), 'does not take the options'),
         (lambda: SegFormer('mit_b0', 0), '0 classes cannot be built: give 1 to 255'),
         (lambda: SegFormer('mit_b0', 256), '256 classes cannot be built: give 1 to 255'),
     ],
