@@ -81,6 +81,11 @@ class FoldedMLPHead(nn.Module):
             'classifier_bias', torch.from_numpy(folded.classifier_bias).to(device)
         )
 
+    def keep_outputs_exact(self) -> None:
+        """Classify in fp32 whatever comes before: in bf16, depths at 50 m are 25 cm apart."""
+        self.classifier = self.classifier.float()
+        self.classifier_bias = self.classifier_bias.float()
+
     def forward(self, features: list[Tensor]) -> Tensor:
         """Feature maps, finest first, to the raw output (B, out_channels, h, w) at the finest."""
         fused = F.conv2d(features[0], self.projection_0, self.bias)
@@ -88,7 +93,8 @@ class FoldedMLPHead(nn.Module):
         for level in range(1, self.levels):
             coarse = F.conv2d(features[level], getattr(self, f'projection_{level}'))
             fused = fused + upsample(coarse, size)
-        return F.conv2d(fused.relu(), self.classifier, self.classifier_bias)
+        fused = fused.relu().to(self.classifier.dtype)
+        return F.conv2d(fused, self.classifier, self.classifier_bias)
 
 
 def fold(network: nn.Module) -> nn.Module:

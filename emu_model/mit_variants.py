@@ -18,6 +18,9 @@ VARIANTS = {
 NUM_HEADS = (1, 2, 5, 8)
 """Attention heads per stage."""
 
+SMALLEST_FRAME = 29
+"""Pixels a side: the first stage's attention takes 8x8 places of its map, at a quarter of them."""
+
 
 def sizes_of(weights: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Blocks and channels per stage of an encoder's weights, as in VARIANTS.

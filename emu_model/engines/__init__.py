@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emu_model.checkpoint import BUNDLED, read_info
-from emu_model.engines.choice import RUNTIMES, choose_engine, engine_class
+from emu_model.engines.choice import EXPORTED_FOR, RUNTIMES, choose_engine, engine_class
 from emu_model.engines.engine import PRECISIONS, Engine
 
 __all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'create_engine']
 
 ENGINES = ('auto', *RUNTIMES)
-DEVICES = "'auto', 'cpu', 'cuda' or 'cuda:N'"
-EXPORTED_SUFFIXES = ('.onnx', '.xml')
-"""Of the files that emu_model.export writes."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,11 +48,16 @@ def create_engine(
         raise ValueError(f"no engine '{engine}': choose of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise ValueError(f"no precision '{precision}': choose of {', '.join(PRECISIONS)}")
+    suffix = Path(checkpoint).suffix
     reason = 'asked for'
     if engine == 'auto':
-        exported = Path(checkpoint).suffix in EXPORTED_SUFFIXES
-        info = None if exported else read_info(checkpoint)
-        engine, reason = choose_engine(info, device)
+        info = None if suffix in EXPORTED_FOR else read_info(checkpoint)
+        engine, reason = choose_engine(info, device, suffix)
+    elif engine not in EXPORTED_FOR.get(suffix, RUNTIMES):
+        raise ValueError(
+            f"the engine '{engine}' does not read '{checkpoint}': files of emu_model.export that "
+            f'end in {suffix} are for {" and ".join(EXPORTED_FOR[suffix])}'
+        )
     options = {'precision': precision}
     if providers is not None:
         if engine != 'onnxruntime':

@@ -1,4 +1,4 @@
-"""Which engine a checkpoint runs on, and why; without importing any runtime."""
+"""Which engine a checkpoint runs on, and why; imports no runtime that it can do without."""
 
 import ctypes
 import importlib
@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from emu_model.checkpoint import CheckpointInfo
+from emu_model.engines.device import parse_device
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,37 @@ RUNTIMES = {
 }
 """The engines by name."""
 
+EXPORTED_FOR = {'.onnx': ('openvino', 'onnxruntime'), '.xml': ('openvino',)}
+"""The engines that read the files of emu_model.export, by suffix."""
 
-def choose_engine(info: CheckpointInfo | None, device: str) -> tuple[str, str]:
+
+def choose_engine(info: CheckpointInfo | None, device: str, suffix: str = '') -> tuple[str, str]:
     """The engine for a checkpoint on a device, and the reason in words.
 
     Args:
         info: What the checkpoint says of itself; None for a file of emu_model.export.
         device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
+        suffix: Of the file.
 
     Raises:
+        ValueError: If there is no such device.
         ModuleNotFoundError: If no runtime is installed that could run it.
     """
-    on_gpu = device.startswith('cuda') or (device == 'auto' and gpu_count() > 0)
+    kind, _ = parse_device(device)
+    if suffix == '.xml':
+        return 'openvino', "the file is in OpenVINO's own format"
     if info is not None and info.method != 'single':
         return 'torch', f"'{info.method}' takes several samples, which only PyTorch runs"
-    if info is not None and on_gpu and is_installed('torch'):
-        return 'torch', 'PyTorch runs on the GPU'
-    if device in ('auto', 'cpu') and is_installed('openvino'):
+    if info is not None and is_installed('torch'):
+        if kind == 'cuda':
+            return 'torch', 'PyTorch runs on the GPU'
+        if kind == 'auto' and gpu_count() > 0 and _torch_sees_a_gpu():
+            return 'torch', 'there is a GPU, and PyTorch runs on it'
+    if kind != 'cuda' and is_installed('openvino'):
         return 'openvino', 'OpenVINO is installed and the fastest on a CPU'
     if is_installed('onnxruntime'):
-        return 'onnxruntime', 'ONNX Runtime is installed and OpenVINO is not'
+        without = 'OpenVINO runs on the CPU only' if kind == 'cuda' else 'OpenVINO is not'
+        return 'onnxruntime', f'ONNX Runtime is installed and {without}'
     if info is not None and is_installed('torch'):
         return 'torch', 'neither OpenVINO nor ONNX Runtime is installed'
     raise ModuleNotFoundError(
@@ -98,6 +110,13 @@ def gpu_count() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
+
+
+def _torch_sees_a_gpu() -> bool:
+    """Whether PyTorch is a build for CUDA; imports it."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _has_package(name: str) -> bool:

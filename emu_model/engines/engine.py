@@ -1,6 +1,7 @@
 """What every engine has in common: from camera frames to maps, whatever runs the network."""
 
 import abc
+import threading
 from collections.abc import Sequence
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines.finishing import finish_maps, needed_maps
+from emu_model.mit_variants import SMALLEST_FRAME, VARIANTS
 from emu_model.prediction import Prediction
 from emu_model.tasks import EPISTEMIC_OUTPUTS, OUTPUTS, outputs_of
 
@@ -16,7 +18,16 @@ PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16')
 
 
 class Engine(abc.ABC):
-    """A checkpoint, ready to run.
+    """A checkpoint, ready to run; threads that share it take turns.
+
+    Args:
+        info: What the checkpoint says of itself.
+        network_size: (height, width) that frames are resized to; by default the only one there
+            is, or the checkpoint's input size.
+        only_size: The one size that an exported network takes; None if it takes any.
+
+    Raises:
+        ValueError: If the checkpoint has no heads, or the network cannot take that size.
 
     Attributes:
         name: The runtime, as in `create_engine(engine=...)`.
@@ -33,14 +44,28 @@ class Engine(abc.ABC):
     precision: str
     reason: str = 'asked for'
 
-    def __init__(self, info: CheckpointInfo, network_size: tuple[int, int] | None) -> None:
+    def __init__(
+        self,
+        info: CheckpointInfo,
+        network_size: tuple[int, int] | None,
+        only_size: tuple[int, int] | None = None,
+    ) -> None:
         if not info.tasks:
             raise ValueError(
                 f'the checkpoint is an encoder without heads ({info.backbone}): train a network '
                 'from it first'
             )
+        asked = None if network_size is None else _as_size(network_size)
+        if only_size is not None and asked not in (None, only_size):
+            raise ValueError(
+                f'the network was exported for frames of {only_size[0]}x{only_size[1]}, not '
+                f'{asked[0]}x{asked[1]}: leave network_size out, or export it for that size'
+            )
         self.info = info
-        self.network_size = network_size
+        self.network_size = asked or only_size or info.input_size
+        if self.network_size is not None:
+            self._check_frame(self.network_size)
+        self._lock = threading.Lock()
         self.outputs = outputs_of(info.tasks, sampled=info.method != 'single')
 
     @property
@@ -66,16 +91,19 @@ class Engine(abc.ABC):
             Maps of `size`, with a batch dimension if `images` had one.
 
         Raises:
-            ValueError: If `images` is no RGB uint8 image, or an output is unknown.
+            ValueError: If `images` is no RGB uint8 image or too small, `size` is none, or an
+                output is unknown.
         """
         batch = _as_batch(images)
         wanted = self._wanted(outputs)
-        size = size or batch.shape[1:3]
+        size = batch.shape[1:3] if size is None else _as_size(size)
         # Runtimes share the memory and refuse what is read-only, as a recorded image may be.
         frames = np.require(_resize(batch, self.network_size), requirements=('C', 'W'))
+        self._check_frame(frames.shape[1:3])
         maps = {}
         if wanted:
-            maps = self._infer(frames, needed_maps(wanted, self.info), size)
+            with self._lock:
+                maps = self._infer(frames, needed_maps(wanted, self.info), size)
             magnified = size[0] / frames.shape[1], size[1] / frames.shape[2]
             maps = finish_maps(maps, wanted, self.info, magnified)
         prediction = Prediction(**maps)
@@ -103,6 +131,15 @@ class Engine(abc.ABC):
         As the raw outputs say them, which emu_model.engines.finishing makes the Prediction of.
         """
 
+    def _check_frame(self, size: tuple[int, int]) -> None:
+        """Refuse frames that are smaller than the encoder can take."""
+        least = SMALLEST_FRAME if self.info.backbone in VARIANTS else 1
+        if min(size) < least:
+            raise ValueError(
+                f'a frame of {size[0]}x{size[1]} is too small for {self.info.backbone}: give it '
+                f'at least {least}x{least}'
+            )
+
     def _wanted(self, outputs: Sequence[str] | None) -> tuple[str, ...]:
         known = (*OUTPUTS, *EPISTEMIC_OUTPUTS.values())
         unknown = sorted(set(outputs or ()) - set(known))
@@ -119,6 +156,14 @@ def _as_batch(images: np.ndarray) -> np.ndarray:
             '(B, H, W, 3), not empty'
         )
     return images if images.ndim == 4 else images[None]
+
+
+def _as_size(size: Sequence[int]) -> tuple[int, int]:
+    """(height, width) as integers, whatever sequence it came as."""
+    pair = tuple(size)
+    if len(pair) != 2 or any(value != int(value) or value < 1 for value in pair):
+        raise ValueError(f'a size is (height, width), two whole numbers from 1 on, not {size}')
+    return int(pair[0]), int(pair[1])
 
 
 def _resize(batch: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

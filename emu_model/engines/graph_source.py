@@ -21,6 +21,7 @@ class GraphSource:
         path: The file.
         digest: Its SHA-256.
         info: What the checkpoint says of itself.
+        size: (height, width) of the only frames it takes; None if it takes any.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -31,9 +32,11 @@ class GraphSource:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self._exported: onnx.ModelProto | None = None
+        self.size: tuple[int, int] | None = None
         if self.path.suffix == '.onnx':
             self._exported = _load_onnx(self.path)
             self.info = _exported_info(self.path, self._exported)
+            self.size = graphs.frame_size_of(self._exported)
         else:
             self.info = read_info(self.path)
             require_single(self.info)

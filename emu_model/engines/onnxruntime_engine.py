@@ -10,6 +10,7 @@ import onnxruntime
 
 from emu_model.engines.artefacts import cache_folder
 from emu_model.engines.decoder import Decoder, MapMaker
+from emu_model.engines.device import parse_device
 from emu_model.engines.engine import Engine
 from emu_model.engines.graph_source import GraphSource
 from emu_model.engines.strips import StripPool, Worker
@@ -61,7 +62,7 @@ class OnnxRuntimeEngine(Engine):
     ) -> None:
         chosen = _with_options(providers or _providers_of(device), precision)
         source = GraphSource(checkpoint)
-        super().__init__(source.info, network_size or source.info.input_size)
+        super().__init__(source.info, network_size, source.size)
         self.precision = 'fp32' if precision == 'auto' else precision
         self.device = _device_of(chosen)
         self._pool = StripPool(threads)
@@ -70,9 +71,7 @@ class OnnxRuntimeEngine(Engine):
         graph = encoder_with_projections(network, self._heads) if self._heads else network
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._pool.threads
-        self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=chosen
-        )
+        self._session = _start(graph, options, chosen)
         self._decoder = lru_cache(_KEPT_SIZES)(self._make_decoder)
         self._map_maker = lru_cache(_KEPT_SIZES)(self._make_map_maker)
 
@@ -161,13 +160,27 @@ def compile_strip(graph: onnx.ModelProto, count: int) -> list[Worker]:
     return [run] * count
 
 
+def _start(
+    graph: onnx.ModelProto,
+    options: onnxruntime.SessionOptions,
+    providers: Sequence[tuple[str, dict]],
+) -> onnxruntime.InferenceSession:
+    """A session on the first of the providers; ONNX Runtime itself would go on without it."""
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=list(providers), enable_fallback=0
+    )
+    first = providers[0][0]
+    if session.get_providers()[0] != first:
+        raise ValueError(
+            f'ONNX Runtime could not start its {first} (what it printed says why): install the '
+            "libraries that this provider needs, or choose device 'cpu'"
+        )
+    return session
+
+
 def _providers_of(device: str) -> list[Provider]:
-    if device in ('auto', 'cpu'):
-        return [_CPU]
-    kind, _, index = device.partition(':')
-    if kind != 'cuda' or (index and not index.isdigit()):
-        raise ValueError(f"no device '{device}': choose 'auto', 'cpu', 'cuda' or 'cuda:N'")
-    return [(_CUDA, {'device_id': int(index or 0)}), _CPU]
+    kind, index = parse_device(device)
+    return [(_CUDA, {'device_id': index}), _CPU] if kind == 'cuda' else [_CPU]
 
 
 def _with_options(providers: Sequence[Provider], precision: str) -> list[tuple[str, dict]]:

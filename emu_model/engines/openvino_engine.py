@@ -63,8 +63,7 @@ class OpenVINOEngine(Engine):
         self._core = ov.Core()
         self.precision = self._choose_precision(precision)
         self._source = OpenVINOSource(self._core, checkpoint)
-        info = self._source.info
-        super().__init__(info, network_size or info.input_size)
+        super().__init__(self._source.info, network_size, self._source.size)
         self.device = 'cpu'
         self._pool = StripPool(threads)
         self._heads = self._source.heads()

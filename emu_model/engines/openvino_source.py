@@ -22,6 +22,7 @@ class OpenVINOSource:
     Attributes:
         info: What the checkpoint says of itself.
         digest: SHA-256 of what is loaded.
+        size: (height, width) of the only frames it takes; None if it takes any.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -35,8 +36,9 @@ class OpenVINOSource:
         self._graph = None if self._path.suffix == '.xml' else GraphSource(path)
         if self._graph is not None:
             self.info, self.digest = self._graph.info, self._graph.digest
+            self.size = self._graph.size
         else:
-            self.info = self._exported_info()
+            self.info, self.size = self._read_exported()
             self.digest = file_digest(self._path, self._path.with_suffix('.bin'))
 
     def model(self) -> ov.Model:
@@ -56,7 +58,7 @@ class OpenVINOSource:
         }
         return {task: head_from_constants(task, constants) for task in self.info.tasks}
 
-    def _exported_info(self) -> CheckpointInfo:
+    def _read_exported(self) -> tuple[CheckpointInfo, tuple[int, int] | None]:
         for path in (self._path, self._path.with_suffix('.bin')):
             if not path.is_file():
                 raise FileNotFoundError(
@@ -64,7 +66,9 @@ class OpenVINOSource:
                 )
         try:
             model = self.model()
-            return CheckpointInfo.from_json(model.get_rt_info(METADATA_KEY).astype(str))
+            info = CheckpointInfo.from_json(model.get_rt_info(METADATA_KEY).astype(str))
+            size = model.input(0).partial_shape[1:3]
+            return info, None if size.is_dynamic else tuple(size.to_shape())
         except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise CheckpointError(

@@ -63,7 +63,7 @@ class TorchCudaEngine(Engine):
             )
         network = load(checkpoint)
         require_single(network.info)
-        super().__init__(network.info, network_size or network.info.input_size)
+        super().__init__(network.info, network_size)
         self.device = str(self._device)
         frame_network = FrameNetwork(network, network.info, DTYPES[self.precision])
         self._network = frame_network.to(self._device)
@@ -102,6 +102,8 @@ class FrameNetwork(nn.Module):
         super().__init__()
         # Convolutions of half precision are fastest with channels last.
         self._network = fold(network).to(dtype=dtype, memory_format=torch.channels_last)
+        for head in self._network.heads.values():
+            head.keep_outputs_exact()
         self._dtype = dtype
         for name, values in (('mean', info.mean), ('std', info.std)):
             self.register_buffer(name, 255 * torch.tensor(values).view(1, 3, 1, 1))

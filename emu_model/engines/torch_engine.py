@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from emu_model.checkpoint import load
+from emu_model.engines.device import parse_device
 from emu_model.engines.engine import Engine
 from emu_model.heads import fold
 from emu_model.maps import predict_maps
@@ -44,7 +45,7 @@ class TorchEngine(Engine):
             )
         self._device = find_device(device)
         network = load(checkpoint)
-        super().__init__(network.info, network_size or network.info.input_size)
+        super().__init__(network.info, network_size)
         self.device = str(self._device)
         self._network = fold(network).to(self._device)
         self._mean, self._std = (
@@ -87,18 +88,14 @@ def find_device(device: str) -> torch.device:
     Raises:
         ValueError: If the name is unknown, or there is no such GPU.
     """
-    if device == 'auto':
-        return torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
-    if device == 'cpu':
+    kind, index = parse_device(device)
+    if kind == 'cpu' or (kind == 'auto' and not torch.cuda.is_available()):
         return torch.device('cpu')
-    kind, _, index = device.partition(':')
-    if kind != 'cuda' or (index and not index.isdigit()):
-        raise ValueError(f"no device '{device}': choose 'auto', 'cpu', 'cuda' or 'cuda:N'")
     found = torch.cuda.device_count()
-    if int(index or 0) >= found:
+    if index >= found:
         raise ValueError(
             f"device '{device}' was asked for, but PyTorch sees {found or 'no'} CUDA GPU"
             f"{'s' if found > 1 else ''}: use device 'cpu' or 'auto', or install the driver and a "
             'CUDA build of PyTorch'
         )
-    return torch.device('cuda', int(index or 0))
+    return torch.device('cuda', index)

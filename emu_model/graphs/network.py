@@ -41,7 +41,8 @@ def build_network(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it is no checkpoint.
+        CheckpointError: If it is no checkpoint, or its encoder takes frames of one size only
+            and `size` is not given.
         ModuleNotFoundError: If the encoder has to be traced and PyTorch is missing.
     """
     info = read_info(checkpoint)
@@ -53,7 +54,7 @@ def build_network(
         _check_variant(encoder, info, checkpoint)
         features = MiTGraph(builder, encoder, info.backbone_options).add(normalised)
     else:
-        features = add_traced(builder, checkpoint, normalised)
+        features = add_traced(builder, checkpoint, normalised, size)
     features = [
         builder.add('Identity', feature, output=f'feature_{level}')
         for level, feature in enumerate(features)
@@ -90,6 +91,12 @@ def read_network_info(model: onnx.ModelProto) -> CheckpointInfo:
     if METADATA_KEY not in metadata:
         raise ValueError('it has no EMUFormer metadata')
     return CheckpointInfo.from_json(metadata[METADATA_KEY])
+
+
+def frame_size_of(model: onnx.ModelProto) -> tuple[int, int] | None:
+    """(height, width) of the image that a `build_network` graph takes; None for any."""
+    _, height, width, _ = model.graph.input[0].type.tensor_type.shape.dim
+    return (height.dim_value, width.dim_value) if height.dim_value else None
 
 
 def head_names(task: str) -> dict[str, str]:

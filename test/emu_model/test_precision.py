@@ -93,6 +93,8 @@ def test_every_precision_that_can_be_chosen_keeps_the_maps_as_good(
     try:
         engine = create_engine(BUNDLED, name, 'cpu', precision=precision)
     except ValueError as error:
+        if precision in ('auto', 'fp32') or 'comput' not in str(error):
+            raise
         pytest.skip(str(error))
     assert_as_good(engine.predict(images).maps(), plain, frames)
 
