@@ -18,7 +18,7 @@ from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress, duration
 from train.reproduce.results import ResultSet
 from train.reproduce.settings import STUDIES, Settings
-from train.reproduce.table import Table
+from train.reproduce.table import Table, table_line
 from train.reproduce.tables import METHODS, MULTI_TASK, make_tables
 
 _FIGURE_NAMES = {
@@ -63,10 +63,7 @@ def write_report(layout: Layout, settings: Settings, plan: Plan, progress: Progr
             '## Claims',
             claims_markdown(verdicts),
             '## Figures',
-            *(
-                f'![{caption}](figures/{path.name})\n\n{caption}.'
-                for caption, path in figures.items()
-            ),
+            *(figure_markdown(caption, path) for caption, path in figures.items()),
             '## What training cost',
             training_times(plan, progress, settings.backbones[0]),
         ]
@@ -132,6 +129,11 @@ def training_times(plan: Plan, progress: Progress, backbone: str) -> str:
     return '\n'.join(lines)
 
 
+def figure_markdown(caption: str, path: Path) -> str:
+    """A figure of the folder figures/ with its caption."""
+    return f'![{caption}](figures/{path.name})\n\n{caption}.'
+
+
 def machine() -> str:
     """What the figures were measured on."""
     if torch.cuda.is_available():
@@ -179,10 +181,6 @@ def _introduction(settings: Settings, progress: Progress) -> str:
     return '\n\n'.join(parts)
 
 
-def _figure(caption: str, path: Path) -> str:
-    return f'![{caption}](figures/{path.name})\n\n{caption}.'
-
-
 def _claim_row(verdict: Verdict) -> str:
     figure = verdict.figure
     digits = 1 if figure.startswith('inference_ms') else 3
@@ -207,4 +205,4 @@ def _claim_row(verdict: Verdict) -> str:
         in_paper or '–',
         f'**{verdict.verdict}**',
     ]
-    return '| ' + ' | '.join(cells) + ' |'
+    return table_line(cells)

@@ -64,13 +64,13 @@ class Table:
     def markdown(self) -> str:
         """The table as Markdown."""
         heads = ['', *(column.title for column in self.columns)]
-        lines = [f'### {self.title}', '', _line(heads), _line(['---'] * len(heads))]
+        lines = [f'### {self.title}', '', table_line(heads), table_line(['---'] * len(heads))]
         for row in self.rows:
             cells = [
                 column.text(value, spread)
                 for column, value, spread in zip(self.columns, row.values, row.spreads)
             ]
-            lines.append(_line([row.label, *cells]))
+            lines.append(table_line([row.label, *cells]))
         return '\n'.join([*lines, *(['', self.note] if self.note else [])])
 
     def to_json(self) -> dict:
@@ -90,5 +90,6 @@ class Table:
         }
 
 
-def _line(cells: Iterable[str]) -> str:
+def table_line(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown."""
     return '| ' + ' | '.join(cells) + ' |'

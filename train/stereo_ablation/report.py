@@ -15,7 +15,7 @@ from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
 from train.reproduce.report import machine
 from train.reproduce.results import Repetitions
-from train.reproduce.table import Column, Row, Table
+from train.reproduce.table import Column, Row, Table, table_line
 from train.stereo_ablation.settings import AblationSettings
 from train.stereo_ablation.trials import ALL, VARIANTS, Variant
 
@@ -85,14 +85,14 @@ def figures_table(results: Sequence[Result]) -> Table:
 def differences(results: Sequence[Result]) -> str:
     """What each variant loses or gains against all parts together, seed by seed."""
     heads = ['less all', 'seed', *(column.title for column in COMPARED)]
-    lines = ['### Differences', '', _line(heads), _line(['---'] * len(heads))]
+    lines = ['### Differences', '', table_line(heads), table_line(['---'] * len(heads))]
     whole = {result.model.seed: result for result in _of(results, ALL)}
     for variant in VARIANTS[1:]:
         for result in _of(results, variant):
             reference = whole.get(result.model.seed)
             if reference is not None:
                 cells = [_difference(result, reference, column) for column in COMPARED]
-                lines.append(_line([variant.label, str(result.model.seed), *cells]))
+                lines.append(table_line([variant.label, str(result.model.seed), *cells]))
     note = (
         'In brackets the 95 % interval over resampled test frames, the same for both networks. An '
         'interval around zero says nothing for or against, and neither do seeds that differ in '
@@ -113,10 +113,6 @@ def _difference(result: Result, reference: Result, column: Column) -> str:
 
 def _of(results: Sequence[Result], variant: Variant) -> tuple[Result, ...]:
     return tuple(result for result in results if result.model.method == variant.name)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return '| ' + ' | '.join(cells) + ' |'
 
 
 def _introduction(settings: AblationSettings, progress: Progress) -> str:

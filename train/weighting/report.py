@@ -11,7 +11,7 @@ from train.reproduce.layout import Layout
 from train.reproduce.paper import NAMES
 from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
-from train.reproduce.report import machine
+from train.reproduce.report import figure_markdown, machine
 from train.reproduce.table import Column, Row, Table
 from train.weighting.figures import draw_figures
 from train.weighting.outcome import Outcome, best_fixed, find, load_outcomes
@@ -75,10 +75,7 @@ def write_report(
             PAPER.markdown(),
             '## Weights',
             every_weight(outcomes).markdown(),
-            *(
-                f'![{caption}](figures/{path.name})\n\n{caption}.'
-                for caption, path in figures.items()
-            ),
+            *(figure_markdown(caption, path) for caption, path in figures.items()),
         ]
     )
     path = layout.root / 'results.md'
