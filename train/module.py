@@ -1,21 +1,18 @@
 """Training of one network, for any set of tasks and any method (EMUFormer, arXiv 2402.10580)."""
 
-import math
-from dataclasses import replace
 from pathlib import Path
 
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-import emu_model
-from emu_model.checkpoint import CheckpointInfo, read_info
 from emu_model.evaluation import Evaluation
 from emu_model.networks import Network
 from emu_model.sampling import SINGLE_FILE_METHODS, predict_distribution
 from emu_model.tasks import NETWORKS
 from emu_model.upsampling import upsample
+from train import building
 from train.data.datamodule import FrameDataModule
 from train.loss_weighting import FixedWeights, HomoscedasticWeights, check_weighting
 from train.objectives import (
@@ -25,7 +22,7 @@ from train.objectives import (
     instance_l1,
     semantic_cross_entropy,
 )
-from train.optimisation import make_optimizer
+from train.optimisation import make_optimizer, polynomial_factor
 
 
 class TrainingDiverged(RuntimeError):
@@ -122,73 +119,32 @@ class NetworkModule(L.LightningModule):
         """Build the network for the data it is to be trained on."""
         if self.network is not None:
             return
-        options = self.hparams
         data = self.trainer.datamodule
-        torch.manual_seed(options.seed)
-        self.info = self._describe(data)
-        self.network = SINGLE_FILE_METHODS[options.method].from_info(self.info)
-        self.info = replace(self.info, head_width=self.network.head_width)
+        torch.manual_seed(self.hparams.seed)
+        info = building.describe(self.hparams, data, self.encoder_origin())
+        self.network = building.build(info, data.mean_depth_m)
+        self.info = self.network.info
+        self.start_network()
         mean = torch.tensor(self.info.mean).view(1, 3, 1, 1)
         std = torch.tensor(self.info.std).view(1, 3, 1, 1)
         self.register_buffer('mean', mean, persistent=False)
         self.register_buffer('std', std, persistent=False)
-        if options.loss_weighting == 'homoscedastic':
+        if self.hparams.loss_weighting == 'homoscedastic':
             self.weighting = HomoscedasticWeights(self.term_names())
         else:
             self.weighting = FixedWeights(self.weights)
-        if options.initial_weights:
-            self.network.load_state_dict(self._initial_network(options.initial_weights))
-            return
-        if options.encoder_weights:
-            encoder = emu_model.load(options.encoder_weights).backbone
-            self.network.backbone.load_state_dict(encoder.state_dict())
-        _start_at_mean_depth(self.network, data)
 
-    def _describe(self, data) -> CheckpointInfo:
+    def encoder_origin(self) -> Path | None:
+        """The checkpoint that the encoder starts from; None if it starts afresh."""
+        return self.hparams.initial_weights or self.hparams.encoder_weights
+
+    def start_network(self) -> None:
+        """Give the network the weights of the checkpoints that it is to start from."""
         options = self.hparams
-        tasks = NETWORKS[options.network]
-        source = options.initial_weights or options.encoder_weights
-        backbone_options = {'drop_path_rate': options.drop_path_rate}
-        if options.method == 'mc_dropout':
-            backbone_options['proj_drop_rate'] = options.dropout
-        if source:
-            known = read_info(source).backbone_options
-            backbone_options |= {key: known[key] for key in known if key.endswith('norm_eps')}
-        return CheckpointInfo(
-            network=options.network,
-            backbone=options.backbone,
-            head_width=0,
-            head_dropout=options.dropout,
-            backbone_options=backbone_options,
-            method=options.method,
-            num_samples=options.num_samples,
-            training_data=data.description,
-            input_size=data.size,
-            focal_length_px=data.focal_length_px if 'depth' in tasks else None,
-            depth_range_m=data.depth_range_m if 'depth' in tasks else None,
-            depth_target=options.depth_target if 'depth' in tasks else 'depth',
-            things=data.things if 'instance' in tasks else (),
-            **_classes(data.labels if 'semantic' in tasks else None),
-        )
-
-    def _initial_network(self, path: Path) -> dict[str, Tensor]:
-        initial = emu_model.load(path)
-        if initial.info.depth_target != self.info.depth_target:
-            raise ValueError(
-                f"'{path}' predicts depth_target '{initial.info.depth_target}', this trains "
-                f"'{self.info.depth_target}': start from one like it"
-            )
-        if (initial.info.tasks, initial.info.backbone, initial.info.class_names) != (
-            self.info.tasks,
-            self.info.backbone,
-            self.info.class_names,
-        ):
-            raise ValueError(
-                f"'{path}' is a {initial.info.network} with {initial.info.backbone} and "
-                f'{len(initial.info.class_names)} classes, this trains a {self.info.network} with '
-                f'{self.info.backbone} and {len(self.info.class_names)}: start from one like it'
-            )
-        return initial.state_dict()
+        if options.initial_weights:
+            building.start_from(options.initial_weights, self.network, [building.WHOLE])
+        elif options.encoder_weights:
+            building.start_from(options.encoder_weights, self.network, [building.ENCODER])
 
     def normalise(self, image: Tensor) -> Tensor:
         """An image (B, 3, H, W) in 0…1 as the network takes it."""
@@ -306,9 +262,12 @@ class NetworkModule(L.LightningModule):
         }
 
     def _learning_rate_factor(self, step: int) -> float:
-        warm = min(1.0, (step + 1) / (self.hparams.warmup_steps + 1))
-        remaining = max(0.0, 1 - step / self.trainer.max_steps)
-        return warm * math.pow(remaining, self.hparams.poly_power)
+        return polynomial_factor(
+            step,
+            self.trainer.max_steps,
+            warmup_steps=self.hparams.warmup_steps,
+            power=self.hparams.poly_power,
+        )
 
 
 _LOGGED_FIGURES = {
@@ -316,27 +275,3 @@ _LOGGED_FIGURES = {
     'depth': ('rmse', 'delta1', 'nll', 'p_accurate_certain', 'p_uncertain_inaccurate', 'pavpu'),
     'instance': ('offset_error', 'ap', 'ap50'),
 }
-
-
-def _classes(labels) -> dict:
-    if labels is None:
-        return {}
-    return {
-        'label_set': labels.name,
-        'class_names': labels.class_names,
-        'palette': labels.palette,
-    }
-
-
-def _start_at_mean_depth(network: nn.Module, data) -> None:
-    """Bias each depth head's mean to the data's mean depth, so that its ReLU starts alive.
-
-    Inverse depth starts at that of the mean depth.
-    """
-    members = [network.heads, *getattr(network, 'further_heads', [])]
-    for heads in members:
-        if 'depth' in heads:
-            with torch.no_grad():
-                inverse = network.info.depth_target == 'inverse'
-                mean = 1 / data.mean_depth_m if inverse else data.mean_depth_m
-                heads['depth'].predict.bias[0] = mean

@@ -1,5 +1,6 @@
-"""What a network is optimised with: AdamW in groups, each with its learning rate and decay."""
+"""What a network is optimised with: AdamW in groups, and the schedule of their learning rates."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -41,3 +42,16 @@ def make_optimizer(
     if learned := list(learned_weights):
         described.append({'params': learned, 'lr': weighting_learning_rate, 'weight_decay': 0.0})
     return torch.optim.AdamW(described)
+
+
+def polynomial_factor(step: int, max_steps: int, *, warmup_steps: int, power: float) -> float:
+    """What learning rates are multiplied by: a linear warm-up times a polynomial decay.
+
+    Args:
+        step: Steps done.
+        max_steps: Steps of the run, at whose end the factor is 0.
+        warmup_steps: Steps that the warm-up takes.
+        power: Of the decay; 0 for none.
+    """
+    warm = min(1.0, (step + 1) / (warmup_steps + 1))
+    return warm * math.pow(max(0.0, 1 - step / max_steps), power)

@@ -105,8 +105,8 @@ def test_a_network_that_does_not_fit_is_refused(stereo_arguments, depth_alone, t
     wrong = f'--model.semantic_network={depth_alone / "network.safetensors"}'
     assert run(StereoModule, '', [*stereo_arguments, wrong, f'--output={tmp_path}']) == 1
     error = capsys.readouterr().err
-    assert 'is a DepthFormer with mit_b0' in error
-    assert 'start its semantic head from one like it' in error
+    assert 'a DepthFormer with mit_b0, does not fit the SegDepthFormer' in error
+    assert 'it has no heads.semantic' in error
 
 
 @pytest.fixture(scope='module')

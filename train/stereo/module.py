@@ -6,12 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import emu_model
-from emu_model.checkpoint import CheckpointInfo
 from emu_model.labels import UNLABELLED
-from emu_model.networks import Network
 from emu_model.tasks import NETWORKS
 from emu_model.warping import disparity_from_depth
+from train import building
 from train.distillation import DistillationModule
 from train.module import NetworkModule
 from train.objectives import Batch, activate_depth
@@ -98,21 +96,15 @@ class StereoModule(NetworkModule):
         )
         self._cross_view_weights = {'depth': depth_cross_view, 'semantic': semantic_cross_view}
 
-    def configure_model(self) -> None:
-        """Build the network, and start its parts from networks of one task each."""
-        fresh = self.network is None
-        super().configure_model()
-        if not fresh:
-            return
-        for task in _COMPARED:
-            path = self.hparams[f'{task}_network']
+    def start_network(self) -> None:
+        """Start as any network, and parts of it from networks of one task each."""
+        super().start_network()
+        for path, parts in (
+            (self.hparams.semantic_network, [building.SEMANTIC_HEAD]),
+            (self.hparams.depth_network, [building.ENCODER, building.DEPTH_HEAD]),
+        ):
             if path is not None:
-                self._start_from(_trained(path, task, self.info), task)
-
-    def _start_from(self, trained: Network, task: str) -> None:
-        self.network.heads[task].load_state_dict(trained.heads[task].state_dict())
-        if task == 'depth':
-            self.network.backbone.load_state_dict(trained.backbone.state_dict())
+                building.start_from(path, self.network, parts)
 
     # Losses
 
@@ -230,24 +222,3 @@ _COMPARED = {
     'depth': (_depth_maps, depth_distance),
 }
 """By task, what cross-view terms compare and how far it is apart."""
-
-
-def _trained(path: Path, task: str, wanted: CheckpointInfo) -> Network:
-    """A network of a checkpoint whose parts fit.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    trained = emu_model.load(path)
-    known = trained.info
-    same = (known.backbone, known.head_width) == (wanted.backbone, wanted.head_width)
-    classes = known.class_names == wanted.class_names or task != 'semantic'
-    unit = known.depth_target == wanted.depth_target or task != 'depth'
-    if not (task in known.tasks and same and classes and unit):
-        raise ValueError(
-            f"'{path}' is a {known.network} with {known.backbone}, {len(known.class_names)} "
-            f"classes and depth_target '{known.depth_target}', this trains a {wanted.network} "
-            f'with {wanted.backbone}, {len(wanted.class_names)} classes and depth_target '
-            f"'{wanted.depth_target}': start its {task} head from one like it"
-        )
-    return trained
