@@ -3,12 +3,13 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 import emu_model
-from emu_model import losses
+from emu_model import checkpoint, losses
 from train.cli import create_cli, run
 from train.objectives import activate_depth
 from train.pseudo_labels import main as make_labels
@@ -107,6 +108,26 @@ def test_a_network_that_does_not_fit_is_refused(stereo_arguments, depth_alone, t
     error = capsys.readouterr().err
     assert 'a DepthFormer with mit_b0, does not fit the SegDepthFormer' in error
     assert 'it has no heads.semantic' in error
+
+
+def test_the_joint_network_keeps_the_normalisation_of_its_encoder(
+    stereo_arguments, depth_alone, tmp_path
+):
+    network = emu_model.load(depth_alone / 'network.safetensors')
+    info = replace(network.info, backbone_options={'norm_eps': 1e-5, 'embed_norm_eps': 1e-4})
+    checkpoint.save(network, info, tmp_path / 'depth.safetensors')
+    options = [f'--model.depth_network={tmp_path / "depth.safetensors"}', '--trainer.max_steps=1']
+    assert (
+        run(StereoModule, '', [*stereo_arguments, *INVERSE, *options, f'--output={tmp_path}']) == 0
+    )
+    norms = [
+        (name, module.eps)
+        for name, module in emu_model.load(tmp_path / 'network.safetensors').named_modules()
+        if isinstance(module, torch.nn.LayerNorm)
+    ]
+    assert len(norms) > 8
+    for name, eps in norms:
+        assert eps == (1e-4 if 'patch_embed' in name or 'attn' in name else 1e-5), name
 
 
 @pytest.fixture(scope='module')

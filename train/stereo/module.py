@@ -96,6 +96,10 @@ class StereoModule(NetworkModule):
         )
         self._cross_view_weights = {'depth': depth_cross_view, 'semantic': semantic_cross_view}
 
+    def encoder_origin(self) -> Path | None:
+        """The checkpoint that the encoder starts from, the depth network where there is one."""
+        return self.hparams.depth_network or super().encoder_origin()
+
     def start_network(self) -> None:
         """Start as any network, and parts of it from networks of one task each."""
         super().start_network()
