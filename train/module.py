@@ -153,9 +153,16 @@ class NetworkModule(L.LightningModule):
     # Training
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
-        """Make dropout a function of seed, step and rank, for a resumed run to go on the same."""
-        seed = np.random.SeedSequence([self.hparams.seed, self.global_step, self.global_rank])
-        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+        """Make dropout and jitter the same in a resumed run.
+
+        They are a function of seed, step and rank, and of which batch of the step it is where
+        gradients are accumulated.
+        """
+        decides = [self.hparams.seed, self.global_step, self.global_rank]
+        if further := batch_index % self.trainer.accumulate_grad_batches:
+            decides.append(further)
+        seed = np.random.SeedSequence(decides).generate_state(1, np.uint64)[0]
+        torch.manual_seed(int(seed >> 1))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Weighted sum of the loss terms; each is logged."""
