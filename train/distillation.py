@@ -7,6 +7,7 @@ from torch import Tensor
 
 import emu_model
 from emu_model import losses
+from emu_model.checkpoint import CheckpointInfo
 from emu_model.heads import fold
 from emu_model.sampling import Distribution, Samples, predict_distribution
 from train.data.transforms import JitterStrengths, colour_jitter
@@ -60,7 +61,19 @@ class DistillationModule(NetworkModule):
                 f'{len(teacher.info.class_names)} classes, the student a {self.info.network} with '
                 f'{len(self.info.class_names)}: it must know all tasks and the same classes'
             )
+        self._check_variance(teacher.info)
         self._teacher = (teacher.requires_grad_(False).to(self.device),)
+
+    def _check_variance(self, teacher: CheckpointInfo) -> None:
+        learned = self.hparams.loss_weighting == 'homoscedastic'
+        teaches = 'depth' in self.info.tasks and (learned or self.hparams.rmsle_weight)
+        if teaches and 'depth_std' not in teacher.trained_uncertainties:
+            raise ValueError(
+                f"teacher '{self.hparams.teacher}' was trained with depth_loss "
+                f"'{teacher.training['depth_loss']}', which leaves the variance of its depth as "
+                'it was initialised: train one with gnll, or learn its classes alone '
+                '(--model.rmsle_weight 0, with --model.loss_weighting fixed)'
+            )
 
     def term_names(self) -> list[str]:
         """Names of the tasks' losses and of the distances from the teacher."""

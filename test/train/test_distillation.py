@@ -1,10 +1,12 @@
 import csv
+import dataclasses
 
 import pytest
 import torch
 
 import emu_model
 from emu_model import checkpoint, losses
+from emu_model.networks import Network
 from emu_model.sampling import predict_distribution
 from train.cli import run
 from train.data.transforms import JitterStrengths
@@ -97,11 +99,45 @@ def test_a_student_is_distilled_from_an_ensemble(arguments, trained, tmp_path):
     assert float(logged['train/loss']) == pytest.approx(total, rel=1e-5)
 
 
+@pytest.fixture
+def unsure_of_nothing(trained, tmp_path):
+    """A teacher whose depth loss left its variance alone."""
+    network = emu_model.load(trained)
+    training = {**network.info.training, 'depth_loss': 'l1'}
+    info = dataclasses.replace(network.info, training=training)
+    checkpoint.save(network, info, tmp_path / 'teacher.safetensors')
+    return tmp_path / 'teacher.safetensors'
+
+
+@pytest.mark.parametrize(
+    'options', [[], ['--model.loss_weighting=homoscedastic', '--model.depth_loss=l1']]
+)
+def test_a_variance_that_was_not_trained_is_not_taught(
+    options, arguments, unsure_of_nothing, tmp_path, capsys
+):
+    options = [*options, f'--model.teacher={unsure_of_nothing}', f'--output={tmp_path}/out']
+    assert run(DistillationModule, '', [*arguments, *options]) == 1
+    error = capsys.readouterr().err
+    assert "was trained with depth_loss 'l1', which leaves the variance" in error
+    assert '--model.rmsle_weight 0' in error
+
+
+@pytest.mark.parametrize('depth_loss', ['gnll', 'l1'])
+def test_such_a_teacher_teaches_its_classes(depth_loss, arguments, unsure_of_nothing, tmp_path):
+    options = [
+        '--model.rmsle_weight=0',
+        f'--model.depth_loss={depth_loss}',
+        f'--model.teacher={unsure_of_nothing}',
+        f'--output={tmp_path}/out',
+        '--trainer.max_steps=1',
+    ]
+    assert run(DistillationModule, '', [*arguments, *options]) == 0
+    normal = checkpoint.read_info(tmp_path / 'out' / 'network.safetensors').normal_uncertainty
+    # The student knows its own variance where its loss trains it.
+    assert ('depth_std' in normal) == (depth_loss == 'gnll')
+
+
 def test_a_teacher_that_lacks_a_task_is_refused(arguments, trained, tmp_path, capsys):
-    import dataclasses
-
-    from emu_model.networks import Network
-
     info = dataclasses.replace(emu_model.load(trained).info, network='SegFormer')
     checkpoint.save(Network.from_info(info), info, tmp_path / 'segformer.safetensors')
     options = [f'--model.teacher={tmp_path}/segformer.safetensors', f'--output={tmp_path}/out']
