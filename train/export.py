@@ -10,7 +10,8 @@ from emu_model import checkpoint
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.evaluation import Evaluation
 from emu_model.normal_uncertainty import NormalUncertainty
-from emu_model.sampling import Samples, predict_distribution
+from emu_model.sampling import Samples
+from train.evaluation import predict
 from train.loss_weighting import HomoscedasticWeights
 from train.module import NetworkModule
 
@@ -79,14 +80,12 @@ def describe(network: Samples, loader: DataLoader) -> tuple[dict, dict]:
     """
     info = network.info
     device = next(network.parameters()).device
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (info.mean, info.std))
     evaluation = Evaluation(
         info.tasks, len(info.class_names) or None, all_pixels=False, things=info.things
     ).to(device)
     normal = NormalUncertainty()
     for batch in loader:
-        image = (batch['image'].to(device) - mean) / std
-        distribution = predict_distribution(network, image, image.shape[2:])
+        distribution = predict(network, batch['image'].to(device))
         evaluation.update(
             distribution,
             classes=batch['classes'].to(device),
