@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 import emu_model
+from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines import create_engine
 from emu_model.evaluation import Evaluation
 from emu_model.metrics import EigenMetrics, ShiftAUROC
@@ -70,6 +71,21 @@ class EvaluationData:
         """(nearest, farthest) depth that is evaluated as papers on KITTI do; None if it is not."""
         return self._dataset(self.options).depth_range_m if self.eigen else None
 
+    def check(self, checkpoint: Path, info: CheckpointInfo) -> None:
+        """Refuse a checkpoint, which is `info`, whose classes are not those of the frames.
+
+        Raises:
+            ValueError: If they are not, or the data cannot be used.
+        """
+        dataset = self._dataset(self.options)
+        compared = 'semantic' in info.tasks and dataset.labelled
+        if compared and info.class_names != dataset.labels.class_names:
+            raise ValueError(
+                f"checkpoint '{checkpoint}' knows {len(info.class_names)} classes of "
+                f"'{info.label_set}', data set '{self.name}' has {len(dataset.labels)} of "
+                f"'{dataset.labels.name}': evaluate it on data with the classes it was trained on"
+            )
+
     def _dataset(self, options: Mapping[str, Any]) -> FrameDataset:
         return build(self.name, self.root, self.split, **options)
 
@@ -121,6 +137,7 @@ def evaluate_checkpoint(
     engine = create_engine(checkpoint, 'torch', device, size)
     if 'instance' in engine.info.tasks:
         data = replace(data, options={**data.options, 'instances': True})
+    data.check(checkpoint, engine.info)
     network = emu_model.load(checkpoint).to(engine.device)
     size = size or network.info.input_size
     torch.manual_seed(0)

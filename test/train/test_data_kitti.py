@@ -151,6 +151,16 @@ def test_the_command_that_looks_at_data_sets_knows_them(root, semantics, capsys)
     assert 'test: 2 frames' in capsys.readouterr().out
 
 
+def test_classes_of_another_label_set_are_not_compared(semantics, trained, tmp_path, capsys):
+    root, _ = semantics
+    output = tmp_path / 'figures.json'
+    command = [str(trained), '--data=kitti_semantics', f'--root={root}', f'--output={output}']
+    assert evaluate([*command, '--device=cpu', '--workers=0']) == 1
+    error = capsys.readouterr().err
+    assert "knows 15 classes of 'synthetic', data set 'kitti_semantics' has 19 of" in error
+    assert not output.exists()
+
+
 def test_depth_is_reported_as_papers_on_kitti_do(root, trained, tmp_path):
     """A frame of its own size is predicted at the network's and compared at its own."""
     output = tmp_path / 'figures.json'

@@ -27,6 +27,7 @@ class FrameDataset(Dataset, abc.ABC):
     Attributes:
         name: Name in the registry (train.data.DATASETS).
         labels: The classes.
+        labelled: Whether pixels have classes; where they have none, any network's will do.
         depth_range_m: (nearest, farthest) depth a pixel may have, in metres.
         things: Ids of the classes whose objects have ids; none where the data set has no such ids.
         splits: Those of SPLITS that the data set has; those without 'train' are for evaluation.
@@ -34,6 +35,7 @@ class FrameDataset(Dataset, abc.ABC):
 
     name: str
     labels: LabelSet
+    labelled: bool = True
     depth_range_m: tuple[float, float]
     things: tuple[int, ...] = ()
     splits: tuple[str, ...] = SPLITS

@@ -47,6 +47,7 @@ class KITTIDataset(FrameDataset):
 
     name = 'kitti'
     labels = CITYSCAPES
+    labelled = False
     splits = tuple(_EVALUATION_SPLITS)
 
     def __init__(
