@@ -63,6 +63,20 @@ class Distribution:
         parts = (getattr(self, field.name) for field in fields(self))
         return Distribution(*(part if part is None else part[index] for part in parts))
 
+    def rescaled(self, scale: Tensor) -> 'Distribution':
+        """The same with depths times `scale`, float (B,), and their variances times its square."""
+        scale = scale[:, None, None]
+
+        def times(part: Tensor | None, factor: Tensor) -> Tensor | None:
+            return part if part is None else part * factor
+
+        return replace(
+            self,
+            depth=times(self.depth, scale),
+            depth_variance=times(self.depth_variance, scale.square()),
+            depth_spread=times(self.depth_spread, scale.square()),
+        )
+
     def maps(self, outputs: Collection[str]) -> dict[str, Tensor]:
         """The wanted maps (as in Prediction) that this distribution has, each (B, H, W).
 

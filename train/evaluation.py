@@ -1,5 +1,6 @@
 """Networks against the ground truth of a data set, frame by frame."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,7 +84,9 @@ class EvaluationData:
             raise ValueError(
                 f"checkpoint '{checkpoint}' knows {len(info.class_names)} classes of "
                 f"'{info.label_set}', data set '{self.name}' has {len(dataset.labels)} of "
-                f"'{dataset.labels.name}': evaluate it on data with the classes it was trained on"
+                f"'{dataset.labels.name}': evaluate it on data with the classes it was trained "
+                'on; those of imported weights get their names with '
+                'python -m emu_model.import_weights --labels'
             )
 
     def _dataset(self, options: Mapping[str, Any]) -> FrameDataset:
@@ -146,9 +149,12 @@ def evaluate_checkpoint(
         batches = data.batches(size, shift)
         return track(batches, shift or data.split, total=len(batches), transient=True)
 
-    run_size = size if data.eigen else None
-    evaluated = evaluate(network, frames(), run_size, data.eigen_range_m())
-    shifted = {shift: frame_uncertainty(network, frames(shift), run_size) for shift in data.shifts}
+    run = {
+        'size': size if data.eigen else None,
+        'calibrated_px': _calibrated_px(network.info, data.name, size),
+    }
+    evaluated = evaluate(network, frames(), data.eigen_range_m(), **run)
+    shifted = {shift: frame_uncertainty(network, frames(shift), **run) for shift in data.shifts}
     evaluated = replace(evaluated, shifted_uncertainty=shifted)
     timed_size = size or UNSIZED_FRAME
     cost = {
@@ -167,17 +173,21 @@ def evaluate_checkpoint(
 def evaluate(
     network: Samples,
     batches: Iterable[Mapping[str, Tensor]],
-    size: tuple[int, int] | None = None,
     eigen_range_m: tuple[float, float] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    calibrated_px: float | None = None,
 ) -> Evaluated:
     """Compare a network with ground truth, frame by frame.
 
     Args:
         network: Any network in eval mode.
         batches: Plain frames as train.data gives them.
+        eigen_range_m: (nearest, farthest) depth of the figures `depth_eigen`; None for none.
         size: (height, width) that the network runs at; the frames' by default, which its maps are
             compared at in any case.
-        eigen_range_m: (nearest, farthest) depth of the figures `depth_eigen`; None for none.
+        calibrated_px: Focal length that the network's depth is for, in pixels of what it sees;
+            depth is rescaled from it to that of each frame. None leaves depth as it is.
 
     Returns:
         All figures; the frames' own counts are kept beside the total for bootstrap intervals.
@@ -194,7 +204,7 @@ def evaluate(
     frame_sums, frame_uncertainty = [], {}
     for batch in batches:
         batch = {name: value.to(device) for name, value in batch.items()}
-        distribution = predict(network, batch['image'], size)
+        distribution = _predict_frames(network, batch, size, calibrated_px)
         if by_image is not None:
             by_image.update(distribution.depth, batch['depth'])
         _add_frame_means(frame_uncertainty, distribution)
@@ -220,13 +230,19 @@ def evaluate(
 def frame_uncertainty(
     network: Samples,
     batches: Iterable[Mapping[str, Tensor]],
+    *,
     size: tuple[int, int] | None = None,
+    calibrated_px: float | None = None,
 ) -> dict[str, list[float]]:
-    """{uncertainty: mean of each frame}, without looking at ground truth."""
+    """{uncertainty: mean of each frame}, without looking at ground truth.
+
+    Arguments as for `evaluate`.
+    """
     device = next(network.parameters()).device
     means = {}
     for batch in batches:
-        _add_frame_means(means, predict(network, batch['image'].to(device), size))
+        batch = {name: value.to(device) for name, value in batch.items()}
+        _add_frame_means(means, _predict_frames(network, batch, size, calibrated_px))
     return means
 
 
@@ -269,6 +285,34 @@ def predict(network: Samples, image: Tensor, size: tuple[int, int] | None = None
     mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
     seen = image if size is None else F.interpolate(image, size, mode='bilinear', antialias=True)
     return predict_distribution(network, (seen - mean) / std, image.shape[2:])
+
+
+def _predict_frames(
+    network: Samples,
+    batch: Mapping[str, Tensor],
+    size: tuple[int, int] | None,
+    calibrated_px: float | None,
+) -> Distribution:
+    """What a network believes of frames, its depth rescaled to their focal lengths if wanted."""
+    distribution = predict(network, batch['image'], size)
+    if calibrated_px is None:
+        return distribution
+    width = batch['image'].shape[3]
+    seen_px = batch['intrinsics'][:, 0] * ((size[1] if size else width) / width)
+    return distribution.rescaled(seen_px / calibrated_px)
+
+
+def _calibrated_px(
+    info: CheckpointInfo, data_name: str, size: tuple[int, int] | None
+) -> float | None:
+    """The focal length that depth is rescaled from; None on the data and at the size of training.
+
+    What a network has learned of several cameras there is compared as it is.
+    """
+    # FrameDataModule.description begins with the name.
+    trained_on = re.match(r'\w*', info.training_data)[0]
+    own = trained_on == data_name and size == info.input_size
+    return None if own else info.focal_length_px
 
 
 def _add_frame_means(means: dict[str, list[float]], distribution: Distribution) -> None:

@@ -229,3 +229,21 @@ def test_memory_does_not_grow_with_the_number_of_samples():
     ]
     assert peaks[1] < 1.3 * peaks[0]
     assert peaks[0] > 40 * 480 * 640 * 4  # at least the mean softmax itself was seen
+
+
+def test_each_frame_of_a_batch_is_rescaled_by_its_own_factor(raw_samples):
+    moments = RunningMoments(SIZE, epistemic=True)
+    for raw in raw_samples:
+        moments.add(raw)
+    distribution = moments.distribution()
+    factors = [2.0, 0.5]
+    outputs = ('depth', 'depth_std', 'depth_epistemic_std', 'entropy')
+    before = distribution.maps(outputs)
+    after = distribution.rescaled(torch.tensor(factors)).maps(outputs)
+    for name, value in before.items():
+        for index, factor in enumerate(factors):
+            expected = value[index] * (1.0 if name == 'entropy' else factor)
+            torch.testing.assert_close(after[name][index], expected)
+    classes_alone = RunningMoments(SIZE)
+    classes_alone.add({'semantic': raw_samples[0]['semantic']})
+    assert classes_alone.distribution().rescaled(torch.tensor(factors)).depth is None

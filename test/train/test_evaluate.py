@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,14 @@ import pytest
 import torch
 
 import emu_model
+from emu_model import checkpoint
 from emu_model.engines import create_engine
 from emu_model.evaluation import Evaluation
 from emu_model.metrics import InstanceMetrics, bootstrap
 from emu_model.report import count_macs, describe_times
+from emu_model.sampling import predict_distribution
 from train.data import build
+from train.data.transforms import Resize
 from train.evaluate import main
 from train.evaluation import evaluate, loader_of, shift_auroc
 
@@ -60,6 +64,67 @@ def test_frames_can_be_resampled_to_the_same_figures(trained, dataset):
     intervals = bootstrap(group, frames, resamples=50)
     low, high = np.quantile(intervals['rmse'], (0.0, 1.0))
     assert low <= evaluated.figures['depth']['rmse'] <= high
+
+
+def resaved(checkpoint_file, path, **changes):
+    """A copy of a checkpoint that says something else of itself."""
+    network = emu_model.load(checkpoint_file)
+    checkpoint.save(network, dataclasses.replace(network.info, **changes), path)
+    return path
+
+
+def depth_figures(file, scenes_folder, tmp_path, *options):
+    """Depth figures of a command line, on scenes through a lens of 40 px at 32x48."""
+    data = {'count': 3, 'height': 32, 'width': 48, 'focal_length_px': 40, 'workers': 1}
+    command = [str(file), '--data=synthetic', f'--root={scenes_folder}', '--device=cpu']
+    command += [f'--data-options={json.dumps(data)}', '--workers=0', *options]
+    assert main([*command, f'--output={tmp_path}/figures.json']) == 0
+    return json.loads((tmp_path / 'figures.json').read_text())['depth']
+
+
+@pytest.mark.parametrize(
+    ('options', 'changes', 'scale'),
+    [
+        # The camera that the network knows, at twice its focal length in pixels.
+        (['--size', '64', '96'], {}, 2.0),
+        (['--eigen', '--size', '64', '96'], {}, 2.0),
+        # What was learned from another camera, whose lens is twice as long or half as long.
+        ([], {'training_data': 'elsewhere, 5 frames', 'focal_length_px': 80.0}, 0.5),
+        ([], {'training_data': '', 'focal_length_px': 20.0}, 2.0),
+        # A checkpoint that does not know its focal length, and one at home.
+        (['--size', '64', '96'], {'focal_length_px': None}, 1.0),
+        ([], {'focal_length_px': 20.0}, 1.0),
+        (['--size', '32', '48'], {'focal_length_px': 20.0}, 1.0),
+    ],
+)
+def test_depth_is_metric_for_the_camera_of_the_frames(
+    options, changes, scale, trained, dataset, scenes_folder, tmp_path
+):
+    file = resaved(trained, tmp_path / 'network.safetensors', **changes)
+    found = depth_figures(file, scenes_folder, tmp_path, *options)
+    errors, likelihoods = [], []
+    for index in range(3):
+        sample = dataset.read(index)
+        if '64' in options and '--eigen' not in options:
+            sample = Resize(64, 96)(sample)
+        size = (64, 96) if '64' in options else sample.size
+        believed = believed_of(emu_model.load(trained), sample.image, size)
+        measured = sample.depth > 0
+        error = (scale * believed.depth[0].numpy() - sample.depth)[measured]
+        std = scale * believed.depth_variance[0].sqrt().numpy()[measured]
+        errors.append(error)
+        likelihoods.append(0.5 * (error / std) ** 2 + np.log(std))
+    assert found['rmse'] == pytest.approx(np.sqrt(np.mean(np.concatenate(errors) ** 2)), rel=1e-5)
+    assert found['nll'] == pytest.approx(np.concatenate(likelihoods).mean(), rel=1e-4)
+
+
+@torch.inference_mode()
+def believed_of(network, image, size):
+    """What a network that runs at a size believes of an image, uint8 (H, W, 3)."""
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.info.mean, network.info.std))
+    seen = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    seen = torch.nn.functional.interpolate(seen, size, mode='bilinear', antialias=True)
+    return predict_distribution(network, (seen - mean) / std, image.shape[:2])
 
 
 def test_shifts_are_told_apart_by_each_uncertainty():
