@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from emu_model.tasks import NETWORKS
+from train.errors import print_error
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
 
@@ -152,7 +153,7 @@ def run(
         kept = Path(best) if best and cli.config.keep == 'best' else None
         export(cli.model, cli.datamodule, kept, network)
     except (TrainingDiverged, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 1
     print(f'wrote {network}')
     return 0

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from emu_model.checkpoint import save_ensemble
+from train.errors import print_error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         save_ensemble(options.folder, options.members)
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 1
     print(f'{options.folder} is an ensemble of {len(options.members)} networks')
     return 0

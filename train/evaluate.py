@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from train.data import DATASETS
+from train.errors import print_error
 from train.evaluation import EvaluationData, evaluate_checkpoint
 from train.files import write_json
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         content, _ = evaluate_checkpoint(options.checkpoint, data, options.size, options.device)
         write_json(options.output, content)
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 1
     print(f'wrote {options.output}')
     return 0

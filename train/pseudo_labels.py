@@ -16,6 +16,7 @@ import cv2
 from rich.progress import track
 
 from train.cli import INTERRUPTED
+from train.errors import print_error
 from train.stereo.labelling import (
     Labeller,
     Origins,
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _main(options)
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 1
     except KeyboardInterrupt:
         print('stopped: the same command goes on from there')

@@ -176,6 +176,24 @@ def test_the_command_writes_every_key(trained, scenes_folder, tmp_path):
     assert result['depth'].keys() >= {'rmse', 'delta1', 'ause', 'nll', 'p_uncertain_inaccurate'}
 
 
+def test_an_error_in_a_process_that_reads_frames_is_a_line_too(trained, tmp_path, capsys):
+    options = {'count': 2, 'height': 32, 'width': 48, 'focal_length_px': 40, 'workers': 1}
+    scenes = build('synthetic', tmp_path, 'test', **options)
+    image = next(scenes.folder.rglob('image.npy'))
+    image.write_bytes(image.read_bytes()[:1000])
+    arguments = [
+        str(trained),
+        '--data=synthetic',
+        f'--root={tmp_path}',
+        f'--data-options={json.dumps(options)}',
+        '--workers=1',
+        '--device=cpu',
+        f'--output={tmp_path}/figures.json',
+    ]
+    assert main(arguments) == 1
+    assert re.fullmatch(r'error: mmap length .*\n', capsys.readouterr().err)
+
+
 def test_an_error_is_a_sentence(tmp_path, capsys):
     output = tmp_path / 'figures.json'
     arguments = [str(tmp_path / 'absent'), '--data=synthetic', f'--output={output}']

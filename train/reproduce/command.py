@@ -8,6 +8,7 @@ from pathlib import Path
 
 from train.cli import INTERRUPTED
 from train.data import DATASETS
+from train.errors import print_error
 from train.files import write_json
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Plan
@@ -39,7 +40,7 @@ def run_command(
     try:
         return command(parse(arguments), further)
     except (OSError, ValueError, RuntimeError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print_error(error)
         return 1
     except KeyboardInterrupt:
         print('stopped: the same command goes on from there')
