@@ -159,5 +159,10 @@ def test_random_scales_and_crops_keep_the_focal_length(root):
 def test_an_unknown_data_set_or_a_missing_root_is_named():
     with pytest.raises(ValueError, match="no data set 'coco': choose of cityscapes, kitti"):
         build('coco')
-    with pytest.raises(ValueError, match=r"'nyuv2' needs the folder .* --data.root DIR"):
+    with pytest.raises(ValueError, match=r"'nyuv2' needs .* --root DIR, in trainings --data.root"):
         build('nyuv2')
+
+
+def test_an_unknown_option_is_named(root):
+    with pytest.raises(ValueError, match=r"options of data set 'synthetic' .* 'cuont'"):
+        build('synthetic', root, cuont=2)

@@ -189,6 +189,7 @@ def test_a_loss_that_is_not_finite_is_named(arguments, tmp_path, capsys, monkeyp
         ('--model.depth_loss=l7', "depth_loss 'l7' is unknown: choose of gnll, mse, huber"),
         ('--model.backbone=mit_b9', "no backbone 'mit_b9'"),
         ('--data.name=kitti360', "no data set 'kitti360'"),
+        ('--data.options={"heigth": 32}', "unexpected keyword argument 'heigth'"),
     ],
 )
 def test_a_wrong_option_is_named(option, message, arguments, tmp_path, capsys):

@@ -171,3 +171,12 @@ def test_pairs_that_do_not_exist_are_refused(kitti):
         open_pairs('kitti')
     with pytest.raises(ValueError, match="data set 'kitti' has no split 'test': choose of train"):
         open_pairs('kitti', kitti, 'test')
+
+
+def test_cityscapes_pairs_without_a_cap_keep_all_depth(tmp_path):
+    write_cityscapes(tmp_path)
+    nearest, farthest = open_pairs('cityscapes', tmp_path, max_depth_m=None).depth_range_m
+    # What a disparity of 1/256 pixel, the smallest there is, measures.
+    assert nearest < 80 < 2262.52 * 0.209313 * 256 < farthest
+    with pytest.raises(ValueError, match='max_depth_m is 0'):
+        open_pairs('cityscapes', tmp_path, max_depth_m=0)

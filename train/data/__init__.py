@@ -38,8 +38,8 @@ def build(
         raise ValueError(f"no data set '{name}': choose of {', '.join(DATASETS)}")
     if root is None and name != 'synthetic':
         raise ValueError(
-            f"data set '{name}' needs the folder its files are in: give --data.root DIR "
-            '(docs/datasets.md shows the layout)'
+            f"data set '{name}' needs the folder its files are in: give --root DIR, in trainings "
+            '--data.root DIR (docs/datasets.md shows the layout)'
         )
     dataset = dataset_class(name)
     if options.get('instances') and not dataset.things:
@@ -47,7 +47,10 @@ def build(
             f"data set '{name}' has no ids of objects, which the instance task needs: train a "
             'network without that task, or on another data set (docs/datasets.md)'
         )
-    return dataset(root, split, **options)
+    try:
+        return dataset(root, split, **options)
+    except TypeError as error:
+        raise ValueError(f"options of data set '{name}' cannot be used: {error}") from error
 
 
 def dataset_class(name: str) -> type['FrameDataset']:

@@ -71,13 +71,9 @@ class CityscapesDataset(FrameDataset):
         self._root = Path(root)
         published = {'train': 'train', 'validation': 'val', 'test': 'val'}
         self._split = chosen_split(split, published, self.name)
-        if max_depth_m is not None and not max_depth_m > NEAREST_M:
-            raise ValueError(
-                f'max_depth_m is {max_depth_m}: give a depth over {NEAREST_M} m, or none for all'
-            )
         self._instances = instances
         self._rows = rows
-        self.depth_range_m = (NEAREST_M, UNCAPPED_M if max_depth_m is None else max_depth_m)
+        self.depth_range_m = depth_range_m(max_depth_m)
         self._frames = self._index()
 
     def __len__(self) -> int:
@@ -152,6 +148,19 @@ class CityscapesDataset(FrameDataset):
                 f'{len(missing) - 1} other of {len(images)} images: unpack '
                 f"{kind}_trainvaltest.zip into '{self._root}'"
             )
+
+
+def depth_range_m(max_depth_m: float | None) -> tuple[float, float]:
+    """(nearest, farthest) depth in metres of the data up to `max_depth_m`; None for all of it.
+
+    Raises:
+        ValueError: If no depth is left.
+    """
+    if max_depth_m is not None and not max_depth_m > NEAREST_M:
+        raise ValueError(
+            f'max_depth_m is {max_depth_m}: give a depth over {NEAREST_M} m, or none for all'
+        )
+    return NEAREST_M, UNCAPPED_M if max_depth_m is None else max_depth_m
 
 
 def read_classes(folder: Path, frame: str, size: tuple[int, int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from train.data.cityscapes import NEAREST_M, CityscapesDataset, read_camera, read_classes
+from train.data.cityscapes import CityscapesDataset, depth_range_m, read_camera, read_classes
 from train.data.dataset import DatasetError, chosen_split
 from train.data.image_files import read_rgb
 from train.stereo.pairs import PairSource, StereoPair
@@ -17,10 +17,10 @@ class CityscapesPairs(PairSource):
         root: Folder that holds leftImg8bit, rightImg8bit, gtFine and camera.
         split: As for train.data.cityscapes.CityscapesDataset.
         rows: How many rows to keep from the top, likewise.
-        max_depth_m: Depth beyond it counts as none.
+        max_depth_m: Depth beyond it counts as none; None keeps all.
 
     Raises:
-        ValueError: If the split is unknown.
+        ValueError: If the split is unknown or the depth not positive.
         DatasetError: If files are missing.
     """
 
@@ -33,13 +33,13 @@ class CityscapesPairs(PairSource):
         split: str = 'train',
         *,
         rows: int | None = None,
-        max_depth_m: float = 80.0,
+        max_depth_m: float | None = 80.0,
     ) -> None:
         self._root = Path(root)
         published = {'train': 'train', 'validation': 'val', 'test': 'val'}
         self._split = chosen_split(split, published, self.name)
         self._rows = rows
-        self.depth_range_m = (NEAREST_M, max_depth_m)
+        self.depth_range_m = depth_range_m(max_depth_m)
         self._frames = self._index()
 
     def __len__(self) -> int:

@@ -92,8 +92,8 @@ def open_pairs(
         raise ValueError(f"no stereo pairs '{name}': choose of {', '.join(PAIR_SOURCES)}")
     if root is None and name != 'synthetic':
         raise ValueError(
-            f"the stereo pairs of '{name}' need the folder its files are in: give --root DIR "
-            '(docs/datasets.md shows the layout)'
+            f"the stereo pairs of '{name}' need the folder its files are in: give --root DIR, in "
+            'trainings --data.root DIR (docs/datasets.md shows the layout)'
         )
     module, class_name = PAIR_SOURCES[name]
     source = getattr(importlib.import_module(module), class_name)
