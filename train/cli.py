@@ -1,6 +1,5 @@
 """The command line that training and distillation share, on LightningCLI."""
 
-import argparse
 import logging
 import signal
 import sys
@@ -10,8 +9,14 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -19,13 +24,22 @@ from emu_model.tasks import NETWORKS
 from train.errors import print_error
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
+from train.resuming import WholeCheckpointIO, check_options, keep_metrics, read_checkpoint
 
 NETWORK_FILE = 'network.safetensors'
+LAST = 'last'
 INTERRUPTED = 130
 """Exit code of a run that was stopped, as shells have it."""
 
 SEEDS_PER_RUN = 1000
 """Member k of a run with seed s trains with seed 1000·s + k."""
+
+TRAINER_DEFAULTS = {
+    'max_epochs': -1,
+    'check_val_every_n_epoch': None,
+    'use_distributed_sampler': False,
+    'enable_model_summary': False,
+}
 
 
 class StepProgressBar(TQDMProgressBar):
@@ -72,23 +86,53 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments('model.network', 'data.instances', _needs_instances)
 
     def instantiate_trainer(self, **options) -> L.Trainer:
-        """Fit the trainer to what Lightning does not know of the run.
+        """Fit the trainer to the network, and have all that a run leaves in its own folder.
 
-        A progress bar beside enable_progress_bar=False would be an error.
+        A configuration that another run has left may name that run's.
         """
-        if self.config_init.trainer.enable_progress_bar is False:
-            self.trainer_defaults['callbacks'] = [
-                callback
-                for callback in self.trainer_defaults['callbacks']
-                if not isinstance(callback, StepProgressBar)
-            ]
-        trainer = super().instantiate_trainer(**options)
+        self.trainer_defaults['callbacks'] = self._callbacks()
+        output = self.config_init.output
+        trainer = super().instantiate_trainer(
+            logger=self._loggers(), default_root_dir=str(output), **options
+        )
+        trainer.strategy.checkpoint_io = WholeCheckpointIO()
         if self.model.hparams.method == 'sub_ensemble' and isinstance(
             trainer.strategy, DDPStrategy
         ):
             # A step trains one set of heads; DDP would wait for the gradients of the others.
             trainer.strategy._ddp_kwargs['find_unused_parameters'] = True
         return trainer
+
+    def _callbacks(self) -> list[Callback]:
+        output = self.config_init.output
+        best = ModelCheckpoint(
+            output, 'best', monitor='val/loss', save_top_k=1, enable_version_counter=False
+        )
+        last = ModelCheckpoint(
+            output,
+            LAST,
+            every_n_train_steps=self.config_init.checkpoint_every,
+            enable_version_counter=False,
+        )
+        callbacks = [best, last, LearningRateMonitor('step')]
+        # One beside enable_progress_bar=False would be an error.
+        if self.config_init.trainer.enable_progress_bar is not False:
+            callbacks.append(StepProgressBar(refresh_rate=5))
+        return callbacks
+
+    def _loggers(self) -> list[Logger]:
+        """The run's own, and those of other kinds that are chosen beside them."""
+        output = self.config_init.output
+        own = [
+            # A row that waits to be written is lost when the run is killed.
+            CSVLogger(save_dir=output, name='', version='', flush_logs_every_n_steps=1),
+            TensorBoardLogger(save_dir=output, name='', version='tensorboard'),
+        ]
+        chosen = self.config_init.trainer.logger
+        chosen = chosen if isinstance(chosen, list) else [chosen]
+        loggers = [each for each in chosen if isinstance(each, Logger)]
+        kinds = (CSVLogger, TensorBoardLogger)
+        return [*own, *(each for each in loggers if not isinstance(each, kinds))]
 
 
 def create_cli(
@@ -105,7 +149,7 @@ def create_cli(
         seed_everything_default=False,
         save_config_kwargs={'overwrite': True},
         parser_kwargs={'description': description},
-        trainer_defaults=_trainer_defaults(*_peek(arguments)),
+        trainer_defaults=dict(TRAINER_DEFAULTS),
     )
 
 
@@ -125,21 +169,13 @@ def run(
         training ends, and the first goes on to write the network.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    output, _ = _peek(arguments)
-    network = output / NETWORK_FILE if output else None
-    if network and network.is_file():
-        print(f'{network} is there already: this run is finished (remove it to train again)')
-        return 0
     try:
         cli = create_cli(module, description, arguments)
-        last = output / 'last.ckpt'
-        resumed = str(last) if last.is_file() else None
-        if resumed:
-            state = torch.load(last, map_location='cpu', mmap=True, weights_only=False)
-            batches = cli.trainer.accumulate_grad_batches
-            cli.datamodule.start_step = batches * state['global_step']
-            rank_zero_only(print)(f'going on from step {state["global_step"]} ({last})')
-        _fit(cli, resumed)
+        network = cli.config.output / NETWORK_FILE
+        if network.is_file():
+            print(f'{network} is there already: this run is finished (remove it to train again)')
+            return 0
+        _fit(cli, _prepare_to_resume(cli))
         if cli.trainer.interrupted:
             rank_zero_only(print)(
                 f'stopped at step {cli.trainer.global_step}: the same command goes on from the '
@@ -159,7 +195,24 @@ def run(
     return 0
 
 
-def _fit(cli: TrainingCLI, resumed: str | None) -> None:
+def _prepare_to_resume(cli: TrainingCLI) -> Path | None:
+    """The checkpoint that a run goes on from; None for the first step.
+
+    Raises:
+        ValueError: If it cannot go on from it.
+    """
+    last = cli.config.output / f'{LAST}.ckpt'
+    if not last.is_file():
+        return None
+    state = read_checkpoint(last, mmap=True)
+    check_options(cli.model.hparams, state, last)
+    if cli.trainer.is_global_zero:
+        keep_metrics(cli.trainer.logger, state['global_step'])
+        print(f'going on from step {state["global_step"]} ({last})')
+    return last
+
+
+def _fit(cli: TrainingCLI, resumed: Path | None) -> None:
     """Train; trainer.interrupted says whether it was stopped."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -186,46 +239,6 @@ def _leave_process_group(trainer: L.Trainer) -> None:
 def _needs_instances(network: str) -> bool:
     """Whether a network's training needs the ids of objects; one that is unknown fails later."""
     return 'instance' in NETWORKS.get(network, ())
-
-
-def _peek(arguments: Sequence[str]) -> tuple[Path | None, int]:
-    """What the trainer's defaults depend on, before the whole command line is read."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument('--output', type=Path)
-    parser.add_argument('--checkpoint_every', type=int, default=200)
-    known, _ = parser.parse_known_args(arguments)
-    return known.output, known.checkpoint_every
-
-
-def _trainer_defaults(output: Path | None, checkpoint_every: int) -> dict:
-    if output is None:
-        return {}
-    best = ModelCheckpoint(
-        output, 'best', monitor='val/loss', save_top_k=1, enable_version_counter=False
-    )
-    last = ModelCheckpoint(
-        output, 'last', every_n_train_steps=checkpoint_every, enable_version_counter=False
-    )
-    return {
-        'max_epochs': -1,
-        'check_val_every_n_epoch': None,
-        'use_distributed_sampler': False,
-        'enable_model_summary': False,
-        'callbacks': [best, last, LearningRateMonitor('step'), StepProgressBar(refresh_rate=5)],
-        'logger': [
-            _logger('CSVLogger', output, ''),
-            _logger('TensorBoardLogger', output, 'tensorboard'),
-        ],
-        'default_root_dir': str(output),
-    }
-
-
-def _logger(name: str, output: Path, version: str) -> dict:
-    """A logger by its name, so that the saved configuration can name it too."""
-    return {
-        'class_path': f'lightning.pytorch.loggers.{name}',
-        'init_args': {'save_dir': str(output), 'name': '', 'version': version},
-    }
 
 
 def _quieten() -> None:

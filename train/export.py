@@ -14,6 +14,7 @@ from emu_model.sampling import Samples
 from train.evaluation import predict
 from train.loss_weighting import HomoscedasticWeights
 from train.module import NetworkModule
+from train.resuming import read_checkpoint
 
 
 def export(module: NetworkModule, data, best: Path | None, path: Path) -> CheckpointInfo:
@@ -32,8 +33,7 @@ def export(module: NetworkModule, data, best: Path | None, path: Path) -> Checkp
         The metadata written.
     """
     if best is not None:
-        state = torch.load(best, map_location='cpu', weights_only=False)['state_dict']
-        module.load_state_dict(state)
+        module.load_state_dict(read_checkpoint(best)['state_dict'])
     # The trainer has moved it to the CPU.
     network = module.network.eval().to(module.trainer.strategy.root_device)
     training = {

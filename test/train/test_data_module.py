@@ -47,11 +47,14 @@ def test_samples_do_not_depend_on_the_number_of_workers(root):
         assert_same(batch, other)
 
 
-def test_a_resumed_run_sees_what_it_would_have_seen(root):
+@pytest.mark.parametrize(('steps', 'batches_a_step'), [(5, 1), (2, 3)])
+def test_a_resumed_run_sees_what_it_would_have_seen(root, steps, batches_a_step):
     whole = list(islice(module(root).train_dataloader(), 8))
-    resumed = module(root)
-    resumed.start_step = 5
-    for batch, other in zip(whole[5:], resumed.train_dataloader()):
+    stopped, resumed = module(root), module(root)
+    stopped.trainer = SimpleNamespace(global_step=steps, accumulate_grad_batches=batches_a_step)
+    resumed.load_state_dict(stopped.state_dict())
+    rest = whole[steps * batches_a_step :]
+    for batch, other in zip(rest, islice(resumed.train_dataloader(), len(rest)), strict=True):
         assert_same(batch, other)
 
 

@@ -25,7 +25,7 @@ class FrameDataModule(L.LightningDataModule):
 
     The training loader has no length and shards itself, so the trainer takes `max_steps`,
     `val_check_interval` in steps with `check_val_every_n_epoch=None`, and
-    `use_distributed_sampler=False`. A resumed run sets `start_step` before the loaders are made.
+    `use_distributed_sampler=False`. Checkpoints of a training hold how far it is in its data.
 
     Args:
         name: One of train.data.DATASETS.
@@ -45,7 +45,7 @@ class FrameDataModule(L.LightningDataModule):
         instances: Whether to read the ids of objects too, for the instance task.
 
     Attributes:
-        start_step: Optimiser steps already done.
+        start_step: Batches of training that each process begins after.
     """
 
     def __init__(
@@ -178,6 +178,14 @@ class FrameDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader:
         """Plain test frames, each once."""
         return self._evaluation_loader(self.test_set)
+
+    def state_dict(self) -> dict[str, int]:
+        """{'batches': how many each process has taken for the steps that are done}."""
+        return {'batches': self.trainer.global_step * self.trainer.accumulate_grad_batches}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Begin after the batches that were taken; the trainer calls this before any loader."""
+        self.start_step = state_dict['batches']
 
     def transforms(self) -> list[Transform]:
         """What a training sample goes through, in order."""

@@ -1,0 +1,126 @@
+"""What a run leaves in its folder, and how it goes on from there."""
+
+import csv
+import json
+import tempfile
+
+import pytest
+import torch
+
+from emu_model.checkpoint import read_info
+from train.cli import create_cli, run
+from train.module import NetworkModule
+from train.resuming import read_checkpoint
+
+
+@pytest.fixture
+def arguments(arguments):
+    return [*arguments, '--trainer.max_steps=2', '--trainer.val_check_interval=1']
+
+
+def logged(folder, key):
+    """The values of a key in the order they were written, by step."""
+    with (folder / 'metrics.csv').open() as file:
+        return [(int(row['step']), row[key]) for row in csv.DictReader(file) if row.get(key)]
+
+
+def stop_at(step, arguments):
+    """Train until Ctrl+C in a step."""
+    training_step = NetworkModule.training_step
+
+    def stop(self, batch, batch_index):
+        if self.global_step == step:
+            raise KeyboardInterrupt
+        return training_step(self, batch, batch_index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NetworkModule, 'training_step', stop)
+        assert run(NetworkModule, '', arguments) == 130
+
+
+def test_metrics_of_a_resumed_run_are_those_of_one_that_was_not_stopped(arguments, tmp_path):
+    whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
+    arguments = [*arguments, '--trainer.max_steps=4', '--checkpoint_every=2']
+    assert run(NetworkModule, '', [*arguments, f'--output={whole}']) == 0
+    # The third step is logged and done again.
+    stop_at(3, [*arguments, f'--output={stopped}'])
+    assert run(NetworkModule, '', [*arguments, f'--output={stopped}']) == 0
+    for key in ('train/loss', 'val/loss', 'lr-AdamW/pg1'):
+        assert [step for step, _ in logged(stopped, key)] == [0, 1, 2, 3]
+        expected, resumed = (
+            [float(value) for _, value in logged(run, key)] for run in (whole, stopped)
+        )
+        assert resumed == pytest.approx(expected, rel=1e-6)
+
+
+def test_going_on_with_other_options_is_refused(arguments, tmp_path, capsys):
+    arguments = [*arguments, f'--output={tmp_path}']
+    stop_at(1, arguments)
+    before = {name: (tmp_path / name).read_bytes() for name in ('config.yaml', 'metrics.csv')}
+    others = ['--model.learning_rate=1e-2', '--seed=1']
+    assert run(NetworkModule, '', [*arguments, *others]) == 1
+    message = capsys.readouterr().err
+    assert 'learning_rate 0.001, not 0.01; seed 0, not 1000: go on with the options' in message
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    assert run(NetworkModule, '', arguments) == 0
+    assert read_info(tmp_path / 'network.safetensors').training['learning_rate'] == 1e-3
+
+
+def test_the_configuration_of_another_run_leaves_that_run_alone(arguments, tmp_path):
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    assert run(NetworkModule, '', [*arguments, f'--output={first}']) == 0
+    before = {file: file.read_bytes() for file in first.rglob('*') if file.is_file()}
+    logger = {
+        'class_path': 'lightning.pytorch.loggers.CSVLogger',
+        'init_args': {'save_dir': str(first), 'name': '', 'version': ''},
+    }
+    of_first = {'default_root_dir': str(first), 'logger': [logger]}
+    config = tmp_path / 'of_first.yaml'
+    config.write_text(json.dumps({'trainer': of_first}))
+    options = [f'--config={first}/config.yaml', f'--config={config}', f'--output={second}']
+    assert run(NetworkModule, '', options) == 0
+    assert before == {file: file.read_bytes() for file in first.rglob('*') if file.is_file()}
+    assert {file.name for file in second.iterdir()} == {file.name for file in first.iterdir()}
+
+
+def test_a_logger_that_is_chosen_comes_beside_those_of_the_run(arguments, tmp_path):
+    chosen = '--trainer.logger=lightning.pytorch.loggers.logger.DummyLogger'
+    cli = create_cli(NetworkModule, '', [*arguments, chosen, f'--output={tmp_path}'])
+    kinds = [type(logger).__name__ for logger in cli.trainer.loggers]
+    assert kinds == ['CSVLogger', 'TensorBoardLogger', 'DummyLogger']
+
+
+def test_a_configuration_may_name_the_folder(arguments, tmp_path, capsys):
+    output = tmp_path / 'run'
+    config = tmp_path / 'config.yaml'
+    config.write_text(f'output: {output}\ncheckpoint_every: 2\n')
+    options = [*arguments, f'--config={config}', '--trainer.max_steps=3']
+    assert run(NetworkModule, '', options) == 0
+    assert read_checkpoint(output / 'last.ckpt')['global_step'] == 2
+    assert logged(output, 'train/loss')
+    assert run(NetworkModule, '', options) == 0
+    assert 'is there already: this run is finished' in capsys.readouterr().out
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named(arguments, tmp_path, capsys):
+    arguments = [*arguments, f'--output={tmp_path}']
+    stop_at(1, arguments)
+    last = tmp_path / 'last.ckpt'
+    last.write_bytes(last.read_bytes()[:-5000])
+    assert run(NetworkModule, '', arguments) == 1
+    assert f"'{last}' is truncated, or is no checkpoint" in capsys.readouterr().err
+    last.unlink()
+    assert run(NetworkModule, '', arguments) == 0
+
+
+def test_checkpoints_are_written_beside_the_ones_they_replace(arguments, tmp_path, monkeypatch):
+    cli = create_cli(NetworkModule, '', [*arguments, f'--output={tmp_path}'])
+    # A file made in another folder may have to be copied, and the copy be cut off.
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'absent'))
+    save, last = cli.trainer.strategy.checkpoint_io.save_checkpoint, tmp_path / 'last.ckpt'
+    save({'global_step': 1}, last)
+    with last.open('rb') as replaced:
+        save({'global_step': 2}, last)
+        assert torch.load(replaced, weights_only=True) == {'global_step': 1}
+    assert torch.load(last, weights_only=True) == {'global_step': 2}
+    assert [file.name for file in tmp_path.iterdir()] == ['last.ckpt']
