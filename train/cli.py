@@ -175,6 +175,11 @@ def run(
         if network.is_file():
             print(f'{network} is there already: this run is finished (remove it to train again)')
             return 0
+        if cli.trainer.max_steps < 1:
+            raise ValueError(
+                f'max_steps is {cli.trainer.max_steps}: give --trainer.max_steps N, since the '
+                'training data has no end that max_epochs could count'
+            )
         _fit(cli, _prepare_to_resume(cli))
         if cli.trainer.interrupted:
             rank_zero_only(print)(

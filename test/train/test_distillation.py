@@ -141,5 +141,6 @@ def test_a_teacher_that_lacks_a_task_is_refused(arguments, trained, tmp_path, ca
     info = dataclasses.replace(emu_model.load(trained).info, network='SegFormer')
     checkpoint.save(Network.from_info(info), info, tmp_path / 'segformer.safetensors')
     options = [f'--model.teacher={tmp_path}/segformer.safetensors', f'--output={tmp_path}/out']
+    options += ['--trainer.max_steps=1']
     assert run(DistillationModule, '', [*arguments, *options]) == 1
     assert 'it must know all tasks and the same classes' in capsys.readouterr().err

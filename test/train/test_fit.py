@@ -195,3 +195,11 @@ def test_a_loss_that_is_not_finite_is_named(arguments, tmp_path, capsys, monkeyp
 def test_a_wrong_option_is_named(option, message, arguments, tmp_path, capsys):
     assert run(NetworkModule, '', [*arguments, f'--output={tmp_path}', option]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_number_of_epochs_is_no_end(arguments, tmp_path, capsys):
+    options = ['--trainer.max_steps=-1', '--trainer.max_epochs=1', f'--output={tmp_path}']
+    # A run that is not refused ends by this.
+    options += ['--trainer.max_time=00:00:00:05']
+    assert run(NetworkModule, '', [*arguments, *options]) == 1
+    assert 'give --trainer.max_steps N' in capsys.readouterr().err
