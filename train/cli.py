@@ -220,6 +220,9 @@ def _prepare_to_resume(cli: TrainingCLI) -> Path | None:
 def _fit(cli: TrainingCLI, resumed: Path | None) -> None:
     """Train; trainer.interrupted says whether it was stopped."""
     on_interrupt = signal.getsignal(signal.SIGINT)
+    precision = torch.get_float32_matmul_precision()
+    # For training alone: figures must not depend on what was trained before in this process.
+    torch.set_float32_matmul_precision('high')
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed)
     except SystemExit:
@@ -227,6 +230,7 @@ def _fit(cli: TrainingCLI, resumed: Path | None) -> None:
         if not cli.trainer.interrupted:
             raise
     finally:
+        torch.set_float32_matmul_precision(precision)
         signal.signal(signal.SIGINT, on_interrupt)
 
 
@@ -254,4 +258,3 @@ def _quieten() -> None:
     warnings.filterwarnings('ignore', '.*is supported only on a GPU.*')
     warnings.filterwarnings('ignore', '.*args parameter is intended.*')
     warnings.filterwarnings('ignore', '.*isinstance.treespec, LeafSpec.*')
-    torch.set_float32_matmul_precision('high')

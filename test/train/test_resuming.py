@@ -124,3 +124,19 @@ def test_checkpoints_are_written_beside_the_ones_they_replace(arguments, tmp_pat
         assert torch.load(replaced, weights_only=True) == {'global_step': 1}
     assert torch.load(last, weights_only=True) == {'global_step': 2}
     assert [file.name for file in tmp_path.iterdir()] == ['last.ckpt']
+
+
+def test_a_training_changes_the_precision_of_no_later_evaluation(arguments, tmp_path, monkeypatch):
+    found = {}
+
+    def note(name):
+        def hook(self):
+            found[name] = torch.get_float32_matmul_precision()
+
+        return hook
+
+    monkeypatch.setattr(NetworkModule, 'on_train_start', note('training'))
+    torch.set_float32_matmul_precision('highest')
+    assert run(NetworkModule, '', [*arguments, f'--output={tmp_path}']) == 0
+    assert found == {'training': 'high'}
+    assert torch.get_float32_matmul_precision() == 'highest'
