@@ -43,7 +43,7 @@ def assert_same(batch: dict, other: dict) -> None:
 def test_samples_do_not_depend_on_the_number_of_workers(root):
     alone = islice(module(root, workers=0).train_dataloader(), 6)
     shared = islice(module(root, workers=2).train_dataloader(), 6)
-    for batch, other in zip(alone, shared):
+    for batch, other in zip(alone, shared, strict=True):
         assert_same(batch, other)
 
 
@@ -101,7 +101,7 @@ def test_validation_frames_are_plain_and_come_once(root):
 
 def test_test_frames_are_those_of_the_test_split(root):
     frames = build('synthetic', root, 'test', count=5, **OPTIONS)
-    for batch, frame in zip(module(root).test_dataloader(), frames):
+    for batch, frame in zip(module(root).test_dataloader(), frames, strict=True):
         assert torch.equal(batch['image'][0], frame['image'])
 
 

@@ -101,9 +101,3 @@ def test_depth_on_cityscapes_is_also_evaluated_without_the_cap():
     assert {model.network for model in variants} == {'DepthFormer', 'SegDepthFormer'}
     assert settings.test_data('uncapped').options['max_depth_m'] is None
     assert 'max_depth_m' not in settings.test_data().options
-
-
-def test_the_synthetic_plan_takes_about_two_hours_on_two_cores():
-    # At 0.25 s for the unit of cost, as measured on one core, and two tasks at a time.
-    hours = 0.25 / 2 * sum(task.cost for task in plan_of().tasks()) / 3600
-    assert 1 < hours < 2.5

@@ -11,6 +11,7 @@ import torch
 import emu_model
 from emu_model import checkpoint, losses
 from train.cli import create_cli, run
+from train.loss_weighting import HomoscedasticWeights
 from train.objectives import activate_depth
 from train.pseudo_labels import main as make_labels
 from train.reproduce.settings import CONFIGS
@@ -224,6 +225,11 @@ def test_the_learning_rate_falls_to_a_tenth_again_and_again():
 def test_learned_weights_take_the_cross_view_terms_along(trained, batch):
     module = module_of(trained, depth_loss='l1', loss_weighting='homoscedastic')
     assert set(module.term_names()) == JOINT
+    terms = module.loss_terms(batch)
+    # All s are 0 at first: half of what is a regression, and all of what is a classification.
+    total = sum((0.5 if 'depth' in name else 1) * value.item() for name, value in terms.items())
+    weighted = HomoscedasticWeights(module.term_names())(terms)
+    assert weighted.item() == pytest.approx(total, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,6 @@ def test_every_run_is_a_command_that_trains_its_trial(data, tmp_path):
         assert weights == {**dict.fromkeys(TASKS, 1.0), **trial.weights}
 
 
-def test_the_synthetic_plan_takes_about_an_hour_on_two_cores():
-    plan = make_plan(WeightingSettings('synthetic', None, ('mit_b0',), 'full'))
-    hours = 0.25 / 2 * sum(task.cost for task in plan.tasks()) / 3600
-    assert 0.7 < hours < 1.4
-
-
 @dataclass
 class Found:
     """A result with figures that are given."""
