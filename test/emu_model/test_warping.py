@@ -1,7 +1,6 @@
 """Warping between the views of a rectified pair."""
 
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import real_data
 
 from emu_model import scenes
 from emu_model.warping import disparity_from_depth, is_visible, left_right_residual, warp
 
-MOTORCYCLE = Path(__file__).parents[3] / 'shared' / 'data' / 'motorcycle_stereo'
 VIEWS = ('left', 'right')
 
 
@@ -118,13 +117,12 @@ def test_a_synthetic_pair_fits_where_both_views_see_the_same(rendered, view):
 @pytest.fixture(scope='module')
 def motorcycle():
     """The Middlebury pair: left, right image and left disparity, (1, C, H, W) and (1, H, W)."""
-    if not MOTORCYCLE.exists():
-        pytest.skip('the Middlebury pair is not here')
+    folder = real_data('motorcycle_stereo')
     images = [
-        planes(cv2.imread(str(MOTORCYCLE / f'motorcycle_{view}.png'))[..., ::-1].copy())
+        planes(cv2.imread(str(folder / f'motorcycle_{view}.png'))[..., ::-1].copy())
         for view in VIEWS
     ]
-    with np.load(MOTORCYCLE / 'motorcycle_disp.npz') as arrays:
+    with np.load(folder / 'motorcycle_disp.npz') as arrays:
         disparity = torch.from_numpy(arrays['arr_0'])[None]
     return *images, disparity
 

@@ -5,11 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from real_data import real_data
 from recordings import COMPRESSED, INFO, Sample, camera_samples, compressed, pixels, write_ros2
 from rosbags.image import image_to_cvimage, message_to_cvimage
 
@@ -18,8 +18,6 @@ from emu_model.engines import create_engine
 from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.demo.recorder import FrameRecord
 from emuformer_ros.demo.results import frame_statistics
-
-OFFICE = Path(__file__).parents[3] / 'shared' / 'data' / 'office_rgbd' / 'bag'
 
 MAPS = {
     '/perception/semantic/image': 'mono8',
@@ -109,16 +107,16 @@ def test_a_synthetic_drive_comes_out_whole_and_in_pictures(tmp_path, checkpoints
     assert match.max() > 0.9
 
 
-@pytest.mark.skipif(not OFFICE.exists(), reason='the real recording is not beside the checkout')
 def test_a_real_recording_comes_out_frame_by_frame(tmp_path, checkpoints):
+    bag = real_data('office_rgbd') / 'bag'
     checkpoint = checkpoints['SegDepthFormer']
-    done = run_demo(tmp_path, '--bag', OFFICE, '--checkpoint', checkpoint)
+    done = run_demo(tmp_path, '--bag', bag, '--checkpoint', checkpoint)
     assert done.returncode == 0, done.stdout
     summary = json.loads((tmp_path / 'summary.json').read_text())
     assert (summary['frames_in'], summary['frames_out'], summary['frames_dropped']) == (5, 5, 0)
     assert summary['topic'] == '/camera/image_raw'
     topics = recorded(tmp_path / 'maps.mcap')
-    camera = recorded(OFFICE)['/camera/image_raw']
+    camera = recorded(bag)['/camera/image_raw']
     assert_maps_fit(topics, camera, (480, 640))
     assert_classes_are_those_of(topics, camera, checkpoint)
 

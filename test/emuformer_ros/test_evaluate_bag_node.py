@@ -8,6 +8,7 @@ from evaluated import evaluate
 from frames import pixels_of
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from real_data import real_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from emuformer_ros.bags.cameras import camera_frames
@@ -15,7 +16,6 @@ from emuformer_ros.bags.reading import Bag
 from emuformer_ros.evaluate_bag import OK
 from emuformer_ros.synthetic_drive import Drive, write_drive
 
-OFFICE = Path(__file__).parents[3] / 'shared' / 'data' / 'office_rgbd' / 'bag'
 IMAGE_TOPIC, INFO_TOPIC = '/camera/image_raw', '/camera/camera_info'
 
 FLOAT_MAPS = ('semantic/uncertainty', 'depth/image', 'depth/uncertainty')
@@ -33,9 +33,7 @@ def synthetic(tmp_path: Path) -> Path:
 
 
 def office(tmp_path: Path) -> Path:
-    if not OFFICE.exists():
-        pytest.skip('the office recording is not here')
-    return OFFICE
+    return real_data('office_rgbd') / 'bag'
 
 
 @pytest.mark.parametrize('make_bag', [synthetic, office], ids=lambda make: make.__name__)

@@ -1,12 +1,15 @@
 """Pseudo disparity and its confidence, against pairs whose disparity is known."""
 
 import os
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from real_data import real_data
 from sklearn.metrics import roc_auc_score
+from source_files import ROOT
 from stereo_files import HEIGHT, WIDTH, noise_image, write_cityscapes, write_image
 
 import emu_model
@@ -26,8 +29,6 @@ from train.stereo.label_files import (
 from train.stereo.matching import matching_margin
 from train.stereo.pairs import VIEWS, StereoPair, open_pairs
 
-MOTORCYCLE = Path(__file__).parents[3] / 'shared' / 'data' / 'motorcycle_stereo'
-
 
 def synthetic():
     """A pair, its left disparity in pixels with NaN for the sky, and the largest of interest."""
@@ -38,32 +39,43 @@ def synthetic():
 
 
 def motorcycle():
-    if not MOTORCYCLE.exists():
-        pytest.skip('the Middlebury pair is not here')
+    folder = real_data('motorcycle_stereo')
     left, right = (
-        cv2.imread(str(MOTORCYCLE / f'motorcycle_{view}.png'))[..., ::-1].copy() for view in VIEWS
+        cv2.imread(str(folder / f'motorcycle_{view}.png'))[..., ::-1].copy() for view in VIEWS
     )
-    with np.load(MOTORCYCLE / 'motorcycle_disp.npz') as arrays:
+    with np.load(folder / 'motorcycle_disp.npz') as arrays:
         truth = arrays['arr_0']
     intrinsics = Intrinsics(994.978, 994.978, 311.193, 254.877)
     truth = np.where(np.isfinite(truth), truth, np.nan)
     return StereoPair(left, right, intrinsics, 0.193001, 31.086), truth, 80
 
 
-@pytest.mark.parametrize('make', [synthetic, motorcycle])
-def test_confidence_tells_right_disparities_from_wrong_ones(make):
-    pair, truth, max_disparity = make()
+def judged(pair, truth, max_disparity):
+    """Of each matched pixel whose disparity is known, whether it is wrong, and its confidence."""
     disparities = match_views(pair, max_disparity)
     trust = confidences(pair, disparities, max_disparity)['left']
     left = disparities['left']
     known = np.isfinite(truth) & np.isfinite(left)
-    wrong = np.abs(left - truth)[known] > 2
-    assert 0 <= trust.min() <= trust.max() <= 1
     assert known.mean() > 0.5
+    assert 0 <= trust.min() <= trust.max() <= 1
+    return np.abs(left - truth)[known] > 2, trust[known]
+
+
+@pytest.mark.parametrize('make', [synthetic, motorcycle])
+def test_confidence_tells_right_disparities_from_wrong_ones(make):
+    wrong, trust = judged(*make())
     # Semi-global matching is wrong at some pixels, and what it is trusted with is less so.
     assert 0.02 < wrong.mean() < 0.5
-    assert np.average(wrong, weights=trust[known]) < 0.6 * wrong.mean()
-    assert roc_auc_score(~wrong, trust[known]) > 0.75
+    assert np.average(wrong, weights=trust) < 0.6 * wrong.mean()
+    assert roc_auc_score(~wrong, trust) > 0.75
+
+
+def test_the_real_pair_has_the_errors_that_the_documentation_says():
+    wrong, trust = judged(*motorcycle())
+    shares = f'{wrong.mean():.0%}, {np.average(wrong, weights=trust):.0%}'.replace('%', ' %')
+    text = ' '.join((ROOT / 'docs' / 'training.md').read_text().split())
+    said = re.search(r'Motorcycle at 741x500, (\d+ %) .*? and (\d+ %) of their confidence', text)
+    assert shares == ', '.join(said.groups())
 
 
 def test_the_right_view_is_matched_like_the_left_one():
