@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import sys
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -27,6 +29,16 @@ DISTRIBUTION = {
 
 # What a robot has and PyPI has not; the code goes without.
 NOT_ON_PYPI = {'cv_bridge', 'launch', 'launch_ros', 'ros2launch', 'rosbag2', 'vision_msgs'}
+
+# The distributions that rosdep's Python packages are.
+BY_ROSDEP = {
+    'python3-jinja2': 'jinja2',
+    'python3-matplotlib': 'matplotlib',
+    'python3-numpy': 'numpy',
+    'python3-opencv': 'opencv-python-headless',
+    'python3-pil': 'pillow',
+    'python3-rich': 'rich',
+}
 
 NOT_LOCKED = {'ros-kilted'}  # the lock has Jazzy's wheels, which exclude Kilted's
 
@@ -123,6 +135,34 @@ def test_ros_packages_of_the_manifest_have_wheels_in_the_extra(metadata, manifes
     }
     offered = {Requirement(line).name for line in metadata.extras_require['ros-jazzy']}
     assert offered == wanted
+
+
+def with_dependencies(names):
+    """The distributions, and all that they need as they are installed here."""
+    found, left = set(), set(map(canonicalize_name, names))
+    while left:
+        name = left.pop()
+        found.add(name)
+        try:
+            needed = [Requirement(line) for line in requires(name) or ()]
+        except PackageNotFoundError:
+            continue
+        applicable = [
+            need for need in needed if not need.marker or need.marker.evaluate({'extra': ''})
+        ]
+        left |= {canonicalize_name(need.name) for need in applicable} - found
+    return found
+
+
+def test_the_readme_has_pip_install_what_rosdep_does_not_bring(metadata, manifest):
+    readme = (ROOT / 'README.md').read_text()
+    [line] = re.findall(r'^ +\.venv/bin/pip install (.*)$', readme, re.MULTILINE)
+    by_pip = with_dependencies(Requirement(argument).name for argument in shlex.split(line))
+    by_rosdep = {BY_ROSDEP.get(element.text) for element in manifest.iter('exec_depend')}
+    wanted = {
+        canonicalize_name(entry.name) for entry in requirements(metadata, ['torch', 'openvino'])
+    }
+    assert wanted - by_pip - by_rosdep == set()
 
 
 def test_every_dependency_has_a_lower_bound(metadata):
