@@ -72,7 +72,7 @@ lock: setup  ## resolve the dependencies of setup.py anew into constraints.txt
 		--default-index https://pypi.org/simple --custom-compile-command 'make lock' \
 		--output-file constraints.txt
 
-clean:  ## remove what the commands have written, but no environment
+clean:  ## remove caches, builds and the demo's output; trainings and environments stay
 	rm -rf demo_output build install log dist *.egg-info .pytest_cache .hypothesis .ruff_cache
 	@find . -path './.venv*' -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
