@@ -171,10 +171,16 @@ def _predict_maps(network, image: torch.Tensor) -> Prediction:
 
 
 _FIGURES: dict[str, tuple[str, Callable[[Mapping[str, Result]], 'Figure']]] = {
-    'reliability': ('Reliability diagram of the classes', reliability),
-    'risk_coverage': ('Risk-coverage curve of the classes', risk_coverage),
-    'sparsification': ('Sparsification of the depth error', sparsification),
-    'speed_quality': ('Speed against quality', speed_against_quality),
+    'reliability': (
+        'Reliability diagram of the classes, first seed; a calibrated network is on the diagonal',
+        reliability,
+    ),
+    'risk_coverage': ('Risk-coverage curve of the classes, first seed', risk_coverage),
+    'sparsification': (
+        'Sparsification of the depth error, first seed; dotted, the oracle',
+        sparsification,
+    ),
+    'speed_quality': ('Speed against quality, first seed', speed_against_quality),
 }
 """By file name: caption and how it is drawn."""
 
