@@ -1,7 +1,9 @@
-"""Train on stereo pairs: python -m train.fit_stereo --config train/configs/NAME.yaml --output DIR.
+"""Train on stereo pairs: python -m train.fit_stereo --config FILE ... --output DIR.
 
---data.pseudo_labels names the folder that train.pseudo_labels has written; it is as train.fit
-otherwise. docs/training.md has the three runs that make a network.
+With several --config FILE, each goes over the one before: train/configs/stereo/NAME.yaml, then
+train/configs/method/stereo_alone.yaml or stereo_joint.yaml. --data.pseudo_labels names the folder
+that train.pseudo_labels has written; it is as train.fit otherwise. docs/training.md has the three
+runs that make a network.
 """
 
 import sys
