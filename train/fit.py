@@ -1,6 +1,6 @@
 """Train a network: python -m train.fit --config FILE ... --output DIR.
 
-With several --config FILE, each goes over the one before: train/configs/data/NAME.yaml,
+With several --config FILE, each overrides those before: train/configs/data/NAME.yaml,
 train/configs/network/NAME.yaml, train/configs/method/NAME.yaml (docs/training.md has them for
 each row of the paper's tables). Everything in a configuration can be given on the command line as
 well (--model.learning_rate 1e-4, --trainer.max_steps 100, --data.root DIR). A run that was
