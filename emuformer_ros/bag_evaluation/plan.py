@@ -131,6 +131,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
     names: list[str] = []
     for path in paths:
         stem = path.stem if path.is_file() else path.resolve().name
-        same = sum(name == stem or name.startswith(f'{stem}_') for name in names)
-        names.append(f'{stem}_{same + 1}' if stem in names else stem)
+        name, number = stem, 2
+        while name in names:
+            name, number = f'{stem}_{number}', number + 1
+        names.append(name)
     return names

@@ -271,6 +271,23 @@ def test_several_recordings_are_pooled_and_keep_their_rows(
     assert stamps == [stamp_ns(20 + i) for i in range(3)]
 
 
+def test_recordings_are_called_apart_whatever_their_names(arguments, tmp_path):
+    names = ('mon/drive', 'mon/drive_3', 'tue/drive', 'wed/drive')
+    bags = []
+    for first, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        bags.append(write_ros2(tmp_path / name, samples(1, truth=False, first=first)))
+    output = tmp_path / 'out'
+    assert evaluate(*bags, '--output', output, *arguments) == 0
+    rows = read_table(output / 'frames.csv')
+    called = [bag['name'] for bag in metrics(output)['bags']]
+    assert [row['bag'] for row in rows] == called
+    assert len(set(called)) == len(names)
+    for first, name in enumerate(called):
+        with Bag(output / f'maps_{name}.mcap') as maps:
+            assert {message.time_ns for message in maps.messages()} == {stamp_ns(first)}
+
+
 @pytest.mark.parametrize(
     ('network', 'task'), [('SegFormer', 'semantic'), ('DepthFormer', 'depth')]
 )
