@@ -7,9 +7,13 @@ from typing import Any
 
 from emu_model.checkpoint import BUNDLED, ensemble_members
 from emu_model.engines.artefacts import file_digest
+from emuformer_ros.bags.reading import SUFFIXES
 
 NO_TOPIC = 'none'
 """Given as a topic of ground truth: do not look for one."""
+
+_RECORDED_SUFFIXES = (*SUFFIXES, '.yaml', '.zstd')
+"""Of the files in a rosbag2 folder."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def checkpoint_digest(checkpoint: Path) -> str:
 
 
 def _file_identity(path: Path) -> dict[str, Any]:
-    files = [file for file in (path, *sorted(path.rglob('*'))) if file.is_file()]
+    candidates = (path, *sorted(path.glob('*')))
+    files = [file for file in candidates if file.is_file() and file.suffix in _RECORDED_SUFFIXES]
     return {
         'path': str(path.absolute()),
         'files': [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files],

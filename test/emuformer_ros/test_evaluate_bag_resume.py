@@ -1,6 +1,7 @@
 """Interruptions, full disks and spreading: what is done is kept, and the results are the same."""
 
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,31 @@ def save_and_stop(store, part, measured):
 PartStore.save = save_and_stop
 sys.exit(evaluate_bag.main(sys.argv[1:]))
 """
+
+
+def test_resume_goes_on_with_results_in_the_folder_of_the_recording(
+    arguments, whole, tmp_path, monkeypatch
+):
+    bag = write_ros2(tmp_path / 'bag', samples(FRAMES))
+    output = bag / 'evaluation'
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2, KeyboardInterrupt())
+        assert evaluate(bag, '--output', output, *arguments) == INTERRUPTED
+    assert evaluate(bag, '--output', output, '--resume', *arguments) == OK
+    assert rows_without_times(output) == rows_without_times(whole)
+
+
+def test_resume_with_another_recording_at_the_same_path_is_refused(
+    arguments, tmp_path, capsys, monkeypatch
+):
+    bag = write_ros2(tmp_path / 'bag', samples(FRAMES))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2, KeyboardInterrupt())
+        assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INTERRUPTED
+    shutil.rmtree(bag)
+    write_ros2(bag, samples(FRAMES + 1))
+    assert evaluate(bag, '--output', tmp_path / 'out', '--resume', *arguments) == FAILED
+    assert 'begun with other bags' in capsys.readouterr().out
 
 
 def test_resume_with_other_options_is_refused(bag, arguments, tmp_path, capsys, monkeypatch):
