@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import Progress
@@ -19,6 +20,7 @@ from emu_model import scenes
 from emuformer_ros.arguments import count, image_size, positive
 from emuformer_ros.bags.reading import typestore
 from emuformer_ros.bags.writing import McapBag, write_bag
+from emuformer_ros.maps.image_serialisation import serialise_image
 
 IMAGE_TOPIC = '/camera/image_raw'
 CAMERA_INFO_TOPIC = '/camera/camera_info'
@@ -36,8 +38,6 @@ _TOPIC_TYPES = {
     DEPTH_TOPIC: 'sensor_msgs/msg/Image',
     LABELS_TOPIC: 'sensor_msgs/msg/Image',
 }
-
-_DTYPES = {'rgb8': np.dtype(np.uint8), 'mono8': np.dtype(np.uint8), '32FC1': np.dtype('<f4')}
 
 
 @dataclass(frozen=True)
@@ -98,37 +98,24 @@ def write_drive(
 
 
 def _write_frame(bag: McapBag, frame: scenes.Frame, stamp_ns: int) -> None:
-    store = typestore()
+    header = _header(stamp_ns)
+    info = _camera_info(frame, header)
     messages = {
-        CAMERA_INFO_TOPIC: _camera_info(frame, stamp_ns),
-        IMAGE_TOPIC: _image(frame.image, 'rgb8', stamp_ns),
-        DEPTH_TOPIC: _image(frame.depth, '32FC1', stamp_ns),
-        LABELS_TOPIC: _image(frame.classes, 'mono8', stamp_ns),
+        CAMERA_INFO_TOPIC: typestore().serialize_cdr(info, _TOPIC_TYPES[CAMERA_INFO_TOPIC]),
+        IMAGE_TOPIC: serialise_image(frame.image, 'rgb8', header),
+        DEPTH_TOPIC: serialise_image(frame.depth, '32FC1', header),
+        LABELS_TOPIC: serialise_image(frame.classes, 'mono8', header),
     }
     for topic, message in messages.items():
-        bag.write(topic, stamp_ns, store.serialize_cdr(message, _TOPIC_TYPES[topic]))
+        bag.write(topic, stamp_ns, message)
 
 
-def _image(values: np.ndarray, encoding: str, stamp_ns: int) -> object:
-    values = np.ascontiguousarray(values, _DTYPES[encoding])
-    height, width = values.shape[:2]
-    return typestore().types['sensor_msgs/msg/Image'](
-        header=_header(stamp_ns),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=values.strides[0],
-        data=values.view(np.uint8).ravel(),
-    )
-
-
-def _camera_info(frame: scenes.Frame, stamp_ns: int) -> object:
+def _camera_info(frame: scenes.Frame, header: Any) -> Any:
     types = typestore().types
     height, width = frame.depth.shape
     k = frame.intrinsics
     return types['sensor_msgs/msg/CameraInfo'](
-        header=_header(stamp_ns),
+        header=header,
         height=height,
         width=width,
         distortion_model='plumb_bob',
@@ -142,7 +129,7 @@ def _camera_info(frame: scenes.Frame, stamp_ns: int) -> object:
     )
 
 
-def _header(stamp_ns: int) -> object:
+def _header(stamp_ns: int) -> Any:
     types = typestore().types
     stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
     return types['std_msgs/msg/Header'](stamp=stamp, frame_id=FRAME_ID)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from emuformer_ros.bag_evaluation.gallery import FrameName, Look
-from emuformer_ros.bag_evaluation.map_bag import maps_file, read_maps
+from emuformer_ros.bag_evaluation.map_bag import maps_file
 from emuformer_ros.bag_evaluation.plan import BagPlan
+from emuformer_ros.bags.maps import read_maps
 from emuformer_ros.bags.reading import Bag, BagError
 
 
@@ -40,7 +41,7 @@ def look_back(
             continue
         try:
             _look_back(path, plan, wanted, found)
-        except (BagError, ValueError) as error:
+        except BagError as error:
             reasons.append(f'Maps of the evaluation before cannot be shown: {error}.')
             continue
         missing = sum((plan.name, number) not in found for number in wanted)

@@ -6,28 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rclpy.serialization import deserialize_message
-from rosbags.image import image_to_cvimage
-from sensor_msgs.msg import CompressedImage, Image
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.overview import OverviewRow, overview_figure
-from emu_model.prediction import Prediction
-from emuformer_ros.bags.cameras import COMPRESSED_IMAGE
-from emuformer_ros.bags.reading import Bag, BagMessage, decode, header_stamp_ns
+from emuformer_ros.bags.maps import read_maps
+from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.camera.image_conversion import to_rgb
-from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME
 from emuformer_ros.demo.recorder import FrameRecord
-
-_MAP_TOPICS = {
-    'classes': 'semantic/image',
-    'entropy': 'semantic/uncertainty',
-    'depth': 'depth/image',
-    'depth_std': 'depth/uncertainty',
-}
-"""The topic of each field of a Prediction, relative to the node."""
-
-_OVERLAY_TOPIC = 'semantic/overlay'
 
 
 def frame_statistics(frames: Sequence[FrameRecord]) -> dict[str, Any]:
@@ -101,30 +86,11 @@ def _row(
     recording: Path, image_topic: str, frame: FrameRecord, since_start_ns: int
 ) -> OverviewRow:
     with Bag(recording) as bag:
-        messages = {
-            message.topic: message
-            for message in bag.messages(start_ns=frame.time_ns, stop_ns=frame.time_ns + 1)
+        prediction, overlay = read_maps(bag, frame.time_ns, frame.stamp_ns)
+        image = next(
+            message
+            for message in bag.messages([image_topic], frame.time_ns, frame.time_ns + 1)
             if header_stamp_ns(message.data) == frame.stamp_ns
-        }
-    maps = {
-        field: _pixels(messages[topic])
-        for field, name in _MAP_TOPICS.items()
-        if (topic := f'{NAMESPACE}{NODE_NAME}/{name}') in messages
-    }
-    overlay = messages.get(f'{NAMESPACE}{NODE_NAME}/{_OVERLAY_TOPIC}')
-    return OverviewRow(
-        f't = {since_start_ns / 1e9:.1f} s',
-        _photograph(messages[image_topic]),
-        Prediction(**maps),
-        _pixels(overlay) if overlay else None,
-    )
-
-
-def _pixels(message: BagMessage) -> np.ndarray:
-    return image_to_cvimage(decode(message))
-
-
-def _photograph(message: BagMessage) -> np.ndarray:
-    """A camera image in RGB, converted as the node converts it."""
-    message_class = CompressedImage if message.msgtype == COMPRESSED_IMAGE else Image
-    return to_rgb(deserialize_message(message.data, message_class))
+        )
+    title = f't = {since_start_ns / 1e9:.1f} s'
+    return OverviewRow(title, to_rgb(decode(image)), prediction, overlay)
