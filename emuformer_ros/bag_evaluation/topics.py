@@ -13,12 +13,17 @@ from emuformer_ros.bags.cameras import (
     base_topic,
     find_image_topic,
 )
+from emuformer_ros.bags.maps import recorded_name
 from emuformer_ros.bags.reading import Bag, decode
+from emuformer_ros.maps.outputs import MAP_TOPICS
 
 _DEPTH_WORDS = ('depth', 'range')
 _LABEL_WORDS = ('label', 'semantic', 'segment', 'class')
 _NOT_GROUND_TRUTH = ('uncertainty', 'confidence', 'overlay', 'reliable')
 """Words in the names of maps that a network made."""
+
+_MAPS = frozenset(recorded_name(topic.name) for topic in MAP_TOPICS)
+"""The node's topics without remapping."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,12 @@ def _ground_truth(
         if base_topic(name) != base_topic(image) and _is_candidate(bag, name, words, encodings)
     ]
     found = [name for name in found if name == _recorded_form(bag, _raw_topic(name))]
+    for name in [name for name in found if _is_map(bag, name)]:
+        found.remove(name)
+        notes.append(
+            f"'{name}' looks like a map that a network made and is not compared with: name it "
+            f'with --{kind}-topic if it is {kind} ground truth'
+        )
     if len(found) > 1:
         notes.append(
             f'{bag.path.name} has {len(found)} topics that may be {kind} ground truth '
@@ -91,6 +102,13 @@ def _is_candidate(bag: Bag, name: str, words: tuple[str, ...], encodings: tuple[
     if topic.msgtype == COMPRESSED_IMAGE:
         return encodings == DEPTH_ENCODINGS and name.endswith(SUFFIX)
     return topic.msgtype == IMAGE and decode(next(bag.messages([name]))).encoding in encodings
+
+
+def _is_map(bag: Bag, name: str) -> bool:
+    """Whether a topic is one of the node's, or has an uncertainty beside it as those have."""
+    topic = _raw_topic(name)
+    beside = f'{topic.rpartition("/")[0]}/uncertainty'
+    return topic in _MAPS or beside in bag.topics
 
 
 def _recorded_form(bag: Bag, topic: str) -> str:

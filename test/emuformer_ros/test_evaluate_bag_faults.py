@@ -132,6 +132,45 @@ def test_several_depth_topics_are_listed_and_none_is_used(arguments, tmp_path):
     assert f'({DEPTH}, /lidar/depth): none is used' in found['bags'][0]['notes'][0]
 
 
+@pytest.mark.parametrize(
+    ('node', 'uncertainty'), [('/perception', False), ('/front/perception', True)]
+)
+def test_maps_of_a_network_are_no_ground_truth_unless_they_are_named(
+    node, uncertainty, arguments, tmp_path, capsys
+):
+    maps = {DEPTH: f'{node}/depth/image', LABELS: f'{node}/semantic/image'}
+    recorded = [
+        Sample(maps.get(s.topic, s.topic), s.msgtype, s.time_ns, s.message) for s in samples(2)
+    ]
+    if uncertainty:
+        values = image(np.ones((2, 2), np.float32), '32FC1')
+        for task in ('depth', 'semantic'):
+            recorded.append(Sample(f'{node}/{task}/uncertainty', IMAGE, stamp_ns(2), values))
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    options = ('--output', tmp_path / 'out', *arguments)
+    assert evaluate(bag, '--image-topic', CAMERA, *options) == OK
+    found = metrics(tmp_path / 'out')
+    assert (found['depth'], found['semantic']) == (None, None)
+    said = capsys.readouterr().out
+    for topic, kind in ((maps[DEPTH], 'depth'), (maps[LABELS], 'label')):
+        assert f"'{topic}' looks like a map that a network made" in said
+        assert f'name it with --{kind}-topic' in said
+    named = ('--image-topic', CAMERA, '--depth-topic', maps[DEPTH], '--overwrite')
+    assert evaluate(bag, *named, *options) == OK
+    assert metrics(tmp_path / 'out')['frames_with_depth'] == 2
+
+
+def test_ground_truth_is_found_beside_the_maps_of_a_network(arguments, tmp_path):
+    maps = [
+        Sample('/perception/depth/image', IMAGE, s.time_ns, s.message)
+        for s in samples(2)
+        if s.topic == DEPTH
+    ]
+    bag = write_ros2(tmp_path / 'bag', sorted(samples(2) + maps, key=lambda s: s.time_ns))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == OK
+    assert metrics(tmp_path / 'out')['bags'][0]['depth_topic'] == DEPTH
+
+
 def test_images_that_cannot_be_used_are_left_out_and_counted(arguments, tmp_path, capsys):
     recorded = samples(4)
     for index, encoding in ((4, 'strange8'), (8, '32FC1')):
