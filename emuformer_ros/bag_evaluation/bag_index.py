@@ -30,7 +30,7 @@ class FrameEntry:
 
     Attributes:
         number: Of the image among all images of its topic, from 0.
-        stamp_ns: The image's header stamp.
+        stamp_ns: The image's header stamp; without a header, that of the frame before.
         time_s: Seconds from the first image of the recording, by the stamps.
         image: The image message.
         depth: The message with its measured depth; None where there is none.
@@ -106,15 +106,22 @@ def index_bag(
 
 
 class _Stamps:
-    """Recording times and header stamps of a topic's messages."""
+    """Recording times and header stamps of a topic's messages, None for those without a header."""
 
     def __init__(self) -> None:
         self.times: list[int] = []
-        self.stamps: list[int] = []
+        self.stamps: list[int | None] = []
 
     def add(self, message: BagMessage) -> None:
         self.times.append(message.time_ns)
-        self.stamps.append(header_stamp_ns(message.data))
+        try:
+            self.stamps.append(header_stamp_ns(message.data))
+        except BagError:
+            self.stamps.append(None)
+
+    def known(self) -> dict[int, int]:
+        """Stamps of the messages that have a header, by their place among all."""
+        return {place: stamp for place, stamp in enumerate(self.stamps) if stamp is not None}
 
     def keys(self) -> Iterator[MessageKey]:
         repeats: Counter[int] = Counter()
@@ -135,10 +142,15 @@ class _CameraInfos:
         self.times: list[int] = []
         self.stamps: list[int] = []
         self.which: list[int] = []
+        self.without_header = 0
         self._known: dict[bytes, int] = {}
 
     def add(self, message: BagMessage) -> None:
-        content = with_header_stamp(message.data, 0)
+        try:
+            content = with_header_stamp(message.data, 0)
+        except BagError:
+            self.without_header += 1
+            return
         if content not in self._known:
             self._known[content] = len(self.messages)
             self.messages.append(content)
@@ -178,40 +190,47 @@ class _Matcher:
         self._notes: list[str] = []
 
     def index(self) -> BagIndex:
-        if len(self._images.stamps) > 1 and len(set(self._images.stamps)) == 1:
+        stamps = self._images.known()
+        if len(stamps) > 1 and len(set(stamps.values())) == 1:
             self._use_recording_times()
+        self._note_without_header()
         chosen = self._chosen()
         depth = self._matched(self._topics.depth, 'depth', chosen)
         labels = self._matched(self._topics.labels, 'labels', chosen)
-        camera_infos = self._infos.of_images(self._images)
+        frames = list(self._frames(chosen, depth, labels))
         if not self._infos.messages:
             self._notes.append(
                 f"no {CAMERA_INFO} on '{camera_info_sibling(self._topics.image)}': the depth is "
                 "for the checkpoint's own focal length"
             )
+        return BagIndex(
+            frames, self._infos.messages, len(self._images.times), self._notes, self._damage
+        )
+
+    def _frames(
+        self, chosen: list[int], depth: dict[int, MessageKey], labels: dict[int, MessageKey]
+    ) -> Iterator[FrameEntry]:
+        camera_infos = self._infos.of_images(self._images)
         keys = list(self._images.keys())
-        stamps = self._images.stamps
-        first = stamps[0] if stamps else 0
-        frames = [
-            FrameEntry(
+        stamps = self._images.known()
+        first = latest = next(iter(stamps.values()), 0)
+        for number in chosen:
+            latest = stamps.get(number, latest)
+            yield FrameEntry(
                 number,
-                stamps[number],
-                (stamps[number] - first) / 1e9,
+                latest,
+                (latest - first) / 1e9,
                 keys[number],
                 depth.get(number),
                 labels.get(number),
                 camera_infos[number],
             )
-            for number in chosen
-        ]
-        return BagIndex(
-            frames, self._infos.messages, len(self._images.times), self._notes, self._damage
-        )
 
     def _use_recording_times(self) -> None:
+        stamp_ns = next(iter(self._images.known().values()))
         self._notes.append(
-            f"all images on '{self._topics.image}' have the stamp {self._images.stamps[0]}: the "
-            'times of recording are used instead'
+            f"all images on '{self._topics.image}' have the stamp {stamp_ns}: the times of "
+            'recording are used instead'
         )
         for stamps in (*self._seen.values(), self._infos):
             stamps.stamps = list(stamps.times)
@@ -230,10 +249,12 @@ class _Matcher:
             if stamps[number] in known:
                 repeated += 1
                 continue
+            chosen.append(number)
+            if stamps[number] is None:
+                continue  # refused, and counted, when it is decoded
             known.add(stamps[number])
             backwards += stamps[number] < latest
             latest = stamps[number]
-            chosen.append(number)
         if repeated:
             self._notes.append(
                 f'{repeated} images repeat the stamp of an earlier one: the first of each is '
@@ -250,11 +271,12 @@ class _Matcher:
         """For each frame its ground truth: the nearest, where it is the nearest of that too."""
         if topic is None:
             return {}
-        truth = self._seen[topic]
-        order = np.argsort(truth.stamps, kind='stable')
-        ranked = np.asarray(truth.stamps, np.int64)[order]
-        all_stamps = np.asarray(self._images.stamps, np.int64)
-        stamps = all_stamps[chosen]
+        truth, images = self._seen[topic], self._images.known()
+        chosen = [number for number in chosen if number in images]
+        stamps = np.array([images[number] for number in chosen], np.int64)
+        known = truth.known()
+        order = sorted(known, key=known.__getitem__)
+        ranked = np.array([known[place] for place in order], np.int64)
         matches = {}
         nearest_gap_s = np.inf
         if len(ranked) and len(stamps):
@@ -273,6 +295,19 @@ class _Matcher:
             matches = {number: keys[order[position]] for position, (_, number) in best.items()}
         self._note_missing(topic, kind, len(matches), len(chosen), nearest_gap_s)
         return matches
+
+    def _note_without_header(self) -> None:
+        counts = {
+            topic: len(seen.stamps) - len(seen.known())
+            for topic, seen in self._seen.items()
+            if topic != self._topics.image
+        }
+        counts[camera_info_sibling(self._topics.image)] = self._infos.without_header
+        self._notes += [
+            f"{count} messages on '{topic}' are too short for a header: they are left out"
+            for topic, count in counts.items()
+            if count
+        ]
 
     def _note_missing(
         self, topic: str, kind: str, matched: int, frames: int, nearest_gap_s: float

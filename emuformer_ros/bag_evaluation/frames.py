@@ -1,6 +1,5 @@
 """The frames of a part of a recording, decoded, one at a time in memory."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from emuformer_ros.bag_evaluation.bag_index import FrameEntry, MessageKey
 from emuformer_ros.bag_evaluation.topics import Topics
 from emuformer_ros.bags.cameras import CAMERA_INFO
-from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode, typestore
+from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode
 from emuformer_ros.camera.image_conversion import ImageError, to_rgb
 
 
@@ -20,7 +19,7 @@ class CameraFrame:
 
     Attributes:
         entry: Which one.
-        header: The image's std_msgs/Header, of rosbags.
+        header: The image's std_msgs/Header, of rosbags; None where it cannot be read.
         image: RGB uint8 (H, W, 3); None where it cannot be used.
         refusal: Why it cannot be used; empty where it can.
         depth: The message with its measured depth, if any.
@@ -45,23 +44,25 @@ def read_frames(bag: Bag, topics: Topics, entries: Sequence[FrameEntry]) -> Iter
         BagError: If the recording does not have them.
     """
     for messages, entry in _complete(bag, topics, entries):
-        image = decode(messages[topics.image])
-        frame = CameraFrame(
-            entry,
-            image.header,
-            None,
-            depth=messages.get(topics.depth),
-            labels=messages.get(topics.labels),
-        )
+        header = image = None
+        refusal = ''
         try:
-            yield dataclasses.replace(frame, image=to_rgb(image))
-        except ImageError as error:
-            yield dataclasses.replace(frame, refusal=str(error))
+            message = decode(messages[topics.image])
+            header, image = message.header, to_rgb(message)
+        except (BagError, ImageError) as error:
+            refusal = str(error)
+        yield CameraFrame(
+            entry, header, image, refusal, messages.get(topics.depth), messages.get(topics.labels)
+        )
 
 
 def decode_camera_info(data: bytes) -> Any:
-    """A CameraInfo message of CDR, as rosbags has it."""
-    return typestore().deserialize_cdr(data, CAMERA_INFO)
+    """A CameraInfo message of CDR, as rosbags has it.
+
+    Raises:
+        BagError: If it is damaged.
+    """
+    return decode(BagMessage('camera_info', CAMERA_INFO, 0, data))
 
 
 def _complete(

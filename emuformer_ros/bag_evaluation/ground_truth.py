@@ -11,6 +11,7 @@ from emu_model.labels import UNLABELLED
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.perception import PerceivedFrame
 from emuformer_ros.bag_evaluation.truth_images import labelled_classes, measured_depth
+from emuformer_ros.bags.reading import BagError
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def read_ground_truth(
     try:
         if frame.labels is not None and 'semantic' in info.tasks:
             classes = _known_classes(labelled_classes(frame.labels, size), len(info.class_names))
-    except EvaluationError as error:
+    except (EvaluationError, BagError) as error:
         problems.append(f'labels not usable: {error}')
     try:
         if frame.depth is not None and 'depth' in info.tasks:
             depth = measured_depth(frame.depth, size, max_depth_m or _farthest_m(perceived, info))
-    except EvaluationError as error:
+    except (EvaluationError, BagError) as error:
         problems.append(f'depth not usable: {error}')
     return GroundTruth(classes, depth, tuple(problems))
 

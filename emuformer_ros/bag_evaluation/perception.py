@@ -15,6 +15,7 @@ from emu_model.prediction import Prediction
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.frames import CameraFrame, decode_camera_info
 from emuformer_ros.bag_evaluation.options import Options
+from emuformer_ros.bags.reading import BagError
 from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
 from emuformer_ros.geometry.metric_depth import calibrate_depth, depth_scale
 from emuformer_ros.maps.outputs import FrameMaps
@@ -152,13 +153,13 @@ class Perception:
     ) -> CameraGeometry:
         if data is None:
             return CameraGeometry()
-        info = decode_camera_info(data)
         network_size = self.engine.network_size or image_size
         calibrated_px = self.engine.info.focal_length_px
         try:
+            info = decode_camera_info(data)
             scale = depth_scale(info, image_size, network_size, calibrated_px)
             return CameraGeometry(scale, rescale(info, image_size, size))
-        except CameraInfoError as error:
+        except (BagError, CameraInfoError) as error:
             return CameraGeometry(problem=f'the CameraInfo is not used: {error}')
 
 

@@ -12,9 +12,10 @@ from emuformer_ros.bags.cameras import (
     IMAGE,
     base_topic,
     find_image_topic,
+    image_encoding,
 )
 from emuformer_ros.bags.maps import recorded_name
-from emuformer_ros.bags.reading import Bag, decode
+from emuformer_ros.bags.reading import Bag
 from emuformer_ros.maps.outputs import MAP_TOPICS
 
 _DEPTH_WORDS = ('depth', 'range')
@@ -101,7 +102,7 @@ def _is_candidate(bag: Bag, name: str, words: tuple[str, ...], encodings: tuple[
         return False
     if topic.msgtype == COMPRESSED_IMAGE:
         return encodings == DEPTH_ENCODINGS and name.endswith(SUFFIX)
-    return topic.msgtype == IMAGE and decode(next(bag.messages([name]))).encoding in encodings
+    return topic.msgtype == IMAGE and image_encoding(bag, name) in encodings
 
 
 def _is_map(bag: Bag, name: str) -> bool:

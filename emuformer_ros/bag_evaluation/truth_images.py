@@ -34,6 +34,7 @@ def measured_depth(message: BagMessage, size: tuple[int, int], max_depth_m: floa
         float32 (*size,).
 
     Raises:
+        BagError: If the message is damaged.
         EvaluationError: If it is no such image, or of another shape than the maps.
     """
     values = image_pixels(message, DEPTH_ENCODINGS)
@@ -55,6 +56,7 @@ def labelled_classes(message: BagMessage, size: tuple[int, int]) -> np.ndarray:
         uint8 (*size,).
 
     Raises:
+        BagError: If the message is damaged.
         EvaluationError: If it is no such image, or of another shape than the maps.
     """
     return _resized(image_pixels(message, LABEL_ENCODINGS), size, message.topic)
@@ -68,6 +70,7 @@ def image_pixels(message: BagMessage, encodings: tuple[str, ...]) -> np.ndarray:
         encodings: Those that are expected, of sensor_msgs.
 
     Raises:
+        BagError: If the message is damaged.
         EvaluationError: If it is no such image.
     """
     image = decode(message)

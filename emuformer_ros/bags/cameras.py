@@ -1,6 +1,7 @@
 """Cameras in a recording: which topic has the image, and its frames one by one."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode, header_stamp_ns
@@ -76,6 +77,14 @@ def find_camera_info_topic(bag: Bag, image_topic: str) -> str | None:
     return sibling if known and known.msgtype == CAMERA_INFO else None
 
 
+def image_encoding(bag: Bag, topic: str) -> str:
+    """The encoding of the first Image on a topic that can be read; '' where none can be."""
+    for message in bag.messages([topic]):
+        with suppress(BagError):
+            return decode(message).encoding
+    return ''
+
+
 def camera_frames(bag: Bag, image_topic: str) -> Iterator[CameraFrame]:
     """The frames of a camera, in the order they were recorded.
 
@@ -142,7 +151,7 @@ def _photographs(bag: Bag) -> list[str]:
 def _kind(bag: Bag, topic: str, msgtype: str) -> str:
     if msgtype == COMPRESSED_IMAGE:
         return 'other' if topic.endswith(_NOT_PHOTOGRAPHS) else 'colour'
-    encoding = decode(next(bag.messages([topic]))).encoding.lower()
+    encoding = image_encoding(bag, topic).lower()
     if encoding == 'mono8':
         return 'grey'
     return 'colour' if encoding.startswith(_COLOUR_ENCODINGS) else 'other'

@@ -158,18 +158,26 @@ def decode(message: BagMessage) -> Any:
     except Exception as error:
         raise BagError(
             f"a message on '{message.topic}' is not a readable {message.msgtype} ({error}): "
-            'leave it out'
+            'record it again'
         ) from error
 
 
 def header_stamp_ns(data: bytes | memoryview) -> int:
-    """The stamp of a serialised message that starts with a std_msgs/Header, in nanoseconds."""
+    """The stamp of a serialised message that starts with a std_msgs/Header, in nanoseconds.
+
+    Raises:
+        BagError: If the message is too short for one.
+    """
     seconds, nanoseconds = struct.unpack_from(_stamp_format(data), data, _STAMP_OFFSET)
     return seconds * 10**9 + nanoseconds
 
 
 def with_header_stamp(data: bytes | memoryview, stamp_ns: int) -> bytes:
-    """A copy of a serialised message that starts with a std_msgs/Header, with another stamp."""
+    """A copy of a serialised message that starts with a std_msgs/Header, with another stamp.
+
+    Raises:
+        BagError: If the message is too short for one.
+    """
     copy = bytearray(data)
     struct.pack_into(_stamp_format(data), copy, _STAMP_OFFSET, *divmod(stamp_ns, 10**9))
     return bytes(copy)
@@ -180,6 +188,8 @@ _STAMP_OFFSET = 4
 
 
 def _stamp_format(data: bytes | memoryview) -> str:
+    if len(data) < _STAMP_OFFSET + struct.calcsize('<iI'):
+        raise BagError(f'a message of {len(data)} bytes has no std_msgs/Header: record it again')
     return '<iI' if data[1] & 1 else '>iI'
 
 

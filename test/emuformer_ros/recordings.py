@@ -22,7 +22,7 @@ ROS1 = get_typestore(Stores.ROS1_NOETIC)
 
 @dataclass(frozen=True)
 class Sample:
-    """A message to record."""
+    """A message to record; bytes are recorded as they are."""
 
     topic: str
     msgtype: str
@@ -100,7 +100,9 @@ def write_ros2(
                 topics[sample.topic] = writer.add_connection(
                     sample.topic, sample.msgtype, typestore=ROS2
                 )
-            data = ROS2.serialize_cdr(sample.message, sample.msgtype)
+            data = sample.message
+            if not isinstance(data, bytes):
+                data = ROS2.serialize_cdr(data, sample.msgtype)
             writer.write(topics[sample.topic], sample.time_ns, data)
     return path
 

@@ -61,6 +61,11 @@ def test_the_only_camera_is_found(bag_of, samples, expected):
     assert find_image_topic(bag_of(samples)) == expected
 
 
+def test_a_camera_is_found_by_its_first_image_that_can_be_read(bag_of):
+    damaged = [Sample(COLOUR.topic, IMAGE, 0, data) for data in (b'', bytes(40))]
+    assert find_image_topic(bag_of([*damaged, COLOUR])) == COLOUR.topic
+
+
 def test_several_cameras_are_listed_to_choose_from(bag_of):
     with pytest.raises(BagError, match=r'2 image topics: choose one of /front/.*, /rear/'):
         find_image_topic(bag_of([COLOUR, OTHER_COLOUR, DEPTH_M]))

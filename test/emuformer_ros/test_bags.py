@@ -180,6 +180,13 @@ def test_the_stamp_of_a_serialised_message_is_read_and_replaced(stamp_ns, little
     assert changed.header.frame_id == message.header.frame_id
 
 
+@pytest.mark.parametrize('size', [0, 1, 4, 11])
+def test_a_message_too_short_for_a_header_is_an_error_that_says_so(size):
+    for use in (header_stamp_ns, lambda data: with_header_stamp(data, 5)):
+        with pytest.raises(BagError, match=f'a message of {size} bytes has no std_msgs/Header'):
+            use(bytes(size))
+
+
 def test_a_recording_without_message_definitions_is_read_by_the_common_ones(tmp_path):
     text = typestore().types[TEXT]('hello')
     path = write_ros2(tmp_path / 'bag', [Sample('/chatter', TEXT, 1, text)], SQLITE)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from evaluated import (
     CAMERA,
+    CAMERA_INFO,
     DEPTH,
     LABELS,
     evaluate,
@@ -184,6 +185,53 @@ def test_images_that_cannot_be_used_are_left_out_and_counted(arguments, tmp_path
     assert "encoding 'strange8' is not a camera image's" in said
     assert "encoding '32FC1' is not a camera image's" in said
     assert [row['frame'] for row in read_table(tmp_path / 'out' / 'frames.csv')] == [0, 3]
+
+
+def with_damage(topic):
+    """Four frames; on a topic the first message is empty and the third one breaks off."""
+    recorded = samples(4)
+    places = [place for place, sample in enumerate(recorded) if sample.topic == topic]
+    for place, share in ((places[0], 0), (places[2], 0.5)):
+        sample = recorded[place]
+        data = bytes(ROS2.serialize_cdr(sample.message, sample.msgtype))
+        kept = data[: round(len(data) * share)]
+        recorded[place] = Sample(topic, sample.msgtype, sample.time_ns, kept)
+    return recorded
+
+
+def test_damaged_images_are_left_out_and_counted(arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', with_damage(CAMERA))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    said = capsys.readouterr().out
+    assert f"image not usable: a message on '{CAMERA}' is not a readable" in said
+    found = metrics(tmp_path / 'out')
+    assert sum(found['problems'].values()) == 2
+    assert found['bags'][0]['damage'] == ''
+    assert (found['frames_with_depth'], found['frames_with_labels']) == (2, 2)
+    rows = read_table(tmp_path / 'out' / 'frames.csv')
+    assert [(row['frame'], row['time_s']) for row in rows] == [(1, 0.0), (3, 0.2)]
+
+
+@pytest.mark.parametrize(('topic', 'kind'), [(DEPTH, 'depth'), (LABELS, 'labels')])
+def test_damaged_ground_truth_is_left_out_and_counted(topic, kind, arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', with_damage(topic))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    assert f"{kind} not usable: a message on '{topic}'" in capsys.readouterr().out
+    found = metrics(tmp_path / 'out')
+    assert (found['frames'], found[f'frames_with_{kind}']) == (4, 2)
+    assert f"1 messages on '{topic}' are too short for a header" in found['bags'][0]['notes'][0]
+    assert found['bags'][0]['damage'] == ''
+
+
+def test_damaged_camera_infos_are_left_out_and_counted(arguments, tmp_path, capsys):
+    bag = write_ros2(tmp_path / 'bag', with_damage(CAMERA_INFO))
+    assert evaluate(bag, '--output', tmp_path / 'out', *arguments) == INCOMPLETE
+    assert 'the CameraInfo is not used' in capsys.readouterr().out
+    found = metrics(tmp_path / 'out')
+    assert list(found['problems'].values()) == [1]
+    scales = [row['depth_scale'] for row in read_table(tmp_path / 'out' / 'frames.csv')]
+    assert scales[2] == 1
+    assert scales[0] == scales[1] == scales[3] != 1
 
 
 def test_a_recording_without_a_usable_image_still_gives_a_report(arguments, tmp_path, capsys):
