@@ -1,6 +1,6 @@
 """Frames to look at: which they are, and what the network says about them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from emu_model.normal_uncertainty import UNCERTAINTIES
 from emu_model.prediction import Prediction
 from emuformer_ros.bag_evaluation.alarms import network_means
 from emuformer_ros.bag_evaluation.frame_table import Row
-from emuformer_ros.bag_evaluation.frames import read_frames
+from emuformer_ros.bag_evaluation.frames import CameraFrame, read_frames
 from emuformer_ros.bag_evaluation.ground_truth import GroundTruth, read_ground_truth
 from emuformer_ros.bag_evaluation.perception import PerceivedFrame, Perception
 from emuformer_ros.bag_evaluation.plan import BagPlan
@@ -73,6 +73,26 @@ def pick_extremes(values: np.ndarray, count: int, *, highest: bool) -> list[int]
     return picked
 
 
+def read_again(
+    bags: Sequence[BagPlan], names: Iterable[FrameName]
+) -> Iterator[tuple[BagPlan, CameraFrame]]:
+    """Read some frames once more, one at a time in memory.
+
+    Args:
+        bags: The recordings.
+        names: The frames; those that are in none of the recordings, and those that cannot be
+            used, are left out.
+    """
+    wanted = set(names)
+    for plan in bags:
+        entries = [entry for entry in plan.frames if (plan.name, entry.number) in wanted]
+        with Bag(plan.readable) as bag:
+            for entry in entries:
+                for frame in read_frames(bag, plan.topics, [entry]):
+                    if frame.image is not None:
+                        yield plan, frame
+
+
 def look_again(
     perception: Perception,
     bags: Sequence[BagPlan],
@@ -84,20 +104,13 @@ def look_again(
     Args:
         perception: The engine.
         bags: The recordings.
-        names: The frames; those that are in none of the recordings are left out.
+        names: As for `read_again`.
         max_depth_m: As in Options.
     """
-    wanted = set(names)
     looks = {}
-    for plan in bags:
-        entries = [frame for frame in plan.frames if (plan.name, frame.number) in wanted]
-        with Bag(plan.readable) as bag:
-            for entry in entries:
-                for frame in read_frames(bag, plan.topics, [entry]):
-                    if frame.image is None:
-                        continue
-                    (perceived,) = perception.perceive([frame], plan.camera_infos)
-                    looks[plan.name, entry.number] = _look(perception, perceived, max_depth_m)
+    for plan, frame in read_again(bags, names):
+        (perceived,) = perception.perceive([frame], plan.camera_infos)
+        looks[plan.name, frame.entry.number] = _look(perception, perceived, max_depth_m)
     return looks
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from emu_model.checkpoint import CheckpointInfo
 from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.frame_table import Row, column
-from emuformer_ros.bag_evaluation.gallery import look_again
+from emuformer_ros.bag_evaluation.gallery import FrameName, read_again
 from emuformer_ros.bag_evaluation.job import Job
 
 CRITERIA = ('semantic', 'depth', 'epistemic')
@@ -76,21 +76,23 @@ def select_frames(
         (index, uncertainty, distance to the nearest selected before), the first most worth it;
         fewer than asked for where there are not as many frames.
     """
+    if not rows:
+        return []
     scores = _scores(rows, selection.by)
     enough = max(selection.count * _POOL_PER_FRAME, round(len(rows) * (1 - _POOL_QUANTILE)))
     pool = np.argsort(-scores, kind='stable')[:enough]
     looks = thumbnails[pool].reshape(len(pool), -1).astype(np.float32)
     nearest = np.full(len(pool), np.inf)
+    taken = np.zeros(len(pool), bool)
     chosen: list[tuple[int, float, float]] = []
     best = 0
     for _ in range(min(selection.count, len(pool))):
         distance = float(nearest[best])
         chosen.append((int(pool[best]), float(scores[pool[best]]), distance))
+        taken[best] = True
         to_best = np.sqrt(np.square(looks - looks[best]).mean(axis=1))
         nearest = np.minimum(nearest, to_best)
-        gain = scores[pool] * nearest
-        gain[[i for i, index in enumerate(pool) if any(index == c[0] for c in chosen)]] = -1
-        best = int(np.argmax(gain))
+        best = int(np.argmax(np.where(taken, -1, scores[pool] * nearest)))
     return chosen
 
 
@@ -102,17 +104,14 @@ def write_selection(
     job: Job,
 ) -> dict[str, Any]:
     """Write the selected frames as PNG, with a manifest beside them; returns the manifest."""
-    chosen = select_frames(rows, thumbnails, selection)
-    names = [(rows[index]['bag'], rows[index]['frame']) for index, _, _ in chosen]
-    looks = look_again(job.perception, job.bags, names)
-    topics = {bag.name: bag for bag in job.bags}
-    folder.mkdir(parents=True)
+    bags = {bag.name: bag for bag in job.bags}
+    files: dict[FrameName, str] = {}
     frames = []
-    for rank, ((index, score, distance), name) in enumerate(zip(chosen, names), 1):
-        row, bag = rows[index], topics[name[0]]
+    for rank, (index, score, distance) in enumerate(select_frames(rows, thumbnails, selection), 1):
+        row = rows[index]
+        bag = bags[row['bag']]
         file = f'{rank:03d}_{re.sub(r"[^A-Za-z0-9._-]", "_", bag.name)}_{row["stamp_ns"]}.png'
-        if not cv2.imwrite(str(folder / file), looks[name].image[..., ::-1]):
-            raise OSError(f"'{folder / file}' cannot be written: check the space on the disk")
+        files[bag.name, row['frame']] = file
         frames.append(
             {
                 'rank': rank,
@@ -131,6 +130,11 @@ def write_selection(
         'method': ' '.join(__doc__.split('\n\n', 1)[1].split()),
         'frames': frames,
     }
+    folder.mkdir(parents=True)
+    for bag, frame in read_again(job.bags, files):
+        path = folder / files[bag.name, frame.entry.number]
+        if not cv2.imwrite(str(path), frame.image[..., ::-1]):
+            raise OSError(f"'{path}' cannot be written: check the space on the disk")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
     return manifest
 

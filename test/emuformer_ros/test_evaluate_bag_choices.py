@@ -23,7 +23,14 @@ from recordings import write_ros2
 from emu_model import checkpoint, sampling
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.labels import numbered
+from emuformer_ros.bag_evaluation import gallery
 from emuformer_ros.bag_evaluation.frame_table import column, read_table
+from emuformer_ros.bag_evaluation.frames import read_frames
+from emuformer_ros.bag_evaluation.job import Job
+from emuformer_ros.bag_evaluation.options import Options
+from emuformer_ros.bag_evaluation.part_store import PartStore
+from emuformer_ros.bag_evaluation.plan import plan_bags
+from emuformer_ros.bag_evaluation.selection import Selection, write_selection
 from emuformer_ros.bags.reading import Bag, decode
 from emuformer_ros.evaluate_bag import FAILED, OK
 
@@ -70,6 +77,32 @@ def test_selected_frames_are_written_with_a_manifest(by, name, bag, arguments, t
     assert 'farthest-first' in manifest['method']
     for frame in manifest['frames']:
         stored = cv2.imread(str(tmp_path / 'selection' / frame['file']))[..., ::-1]
+        np.testing.assert_array_equal(stored, picture(frame['frame']))
+
+
+def test_selected_frames_are_read_and_written_one_by_one_without_the_network(
+    bag, tmp_path, monkeypatch
+):
+    options = Options((bag,))
+    (plan,) = plan_bags(options, tmp_path / 'repaired')
+    rows = [
+        {'bag': plan.name, 'frame': n, 'stamp_ns': n, 'time_s': 0.0, 'entropy_mean': FRAMES - n}
+        for n in range(FRAMES)
+    ]
+    thumbnails = np.stack([picture(n)[:6, :8] for n in range(FRAMES)])
+    folder = tmp_path / 'selection'
+    written = []
+
+    def read_and_look(*arguments):
+        written.append(len(list(folder.glob('*.png'))))
+        return read_frames(*arguments)
+
+    monkeypatch.setattr(gallery, 'read_frames', read_and_look)
+    job = Job(tmp_path, options, [plan], [], PartStore(tmp_path), perception=None, started_s=0.0)
+    manifest = write_selection(folder, rows, thumbnails, Selection(4, 'semantic'), job)
+    assert written == [0, 1, 2, 3]
+    for frame in manifest['frames']:
+        stored = cv2.imread(str(folder / frame['file']))[..., ::-1]
         np.testing.assert_array_equal(stored, picture(frame['frame']))
 
 

@@ -1,5 +1,7 @@
 """Bad recordings and wrong options: what is readable is used, and a sentence says the rest."""
 
+import json
+
 import numpy as np
 import pytest
 from evaluated import (
@@ -240,12 +242,14 @@ def test_a_recording_without_a_usable_image_still_gives_a_report(arguments, tmp_
         for i in range(2)
     ]
     bag = write_ros2(tmp_path / 'bag', recorded)
-    options = ('--image-topic', CAMERA, '--output', tmp_path / 'out')
+    options = ('--image-topic', CAMERA, '--select', 2, '--output', tmp_path / 'out')
     with_maps = [each for each in arguments if each != '--no-maps']
     assert evaluate(bag, *options, *with_maps) == INCOMPLETE
     assert "encoding '32FC1' is not a camera image's" in capsys.readouterr().out
     assert 'No frame could be used' in (tmp_path / 'out' / 'report.html').read_text()
     assert metrics(tmp_path / 'out')['frames'] == 0
+    manifest = json.loads((tmp_path / 'out' / 'selection' / 'manifest.json').read_text())
+    assert manifest['frames'] == []
 
 
 def test_repeated_stamps_are_evaluated_once_and_jumps_back_are_noted(arguments, tmp_path):

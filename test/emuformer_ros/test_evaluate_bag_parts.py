@@ -261,6 +261,11 @@ def test_selected_frames_are_uncertain_and_do_not_look_alike():
     assert sorted(index for index, _, _ in everything) == list(range(6))
 
 
+def test_of_no_frames_none_is_selected():
+    thumbnails = np.zeros((0, 6, 8, 3), np.uint8)
+    assert select_frames([], thumbnails, Selection(3, 'semantic')) == []
+
+
 def test_only_uncertain_frames_are_candidates():
     rng = np.random.default_rng(0)
     rows = [{'entropy_mean': value} for value in np.linspace(0, 1, 200)]
