@@ -81,6 +81,11 @@ def _request(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Re
         parser.error('--by says what --select goes by: give --select too')
     if options.ray_workers and options.ray is None:
         parser.error('--ray-workers needs --ray')
+    if options.ray is not None and options.device.startswith('cuda:'):
+        parser.error(
+            f'--device {options.device} is one GPU, and with --ray each engine has its own: give '
+            '--device cuda'
+        )
     if options.start is not None and options.end is not None and options.end < options.start:
         parser.error(f'--end {options.end} is before --start {options.start}')
     evaluated = Options(

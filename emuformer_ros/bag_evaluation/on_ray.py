@@ -7,6 +7,7 @@ Ray, so that only the machine that was asked writes files.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,19 @@ def evaluate_on_ray(
         Each part when it is done, in no order, with its maps written.
 
     Raises:
-        EvaluationError: If Ray is not installed, or there is no such cluster.
+        EvaluationError: If Ray is not installed, there is no such cluster, or it has nothing to
+            run an engine on.
     """
     ray = _import_ray()
     try:
-        ray.init(address=address or None, log_to_driver=False, include_dashboard=False)
+        ray.init(address=address or 'local', log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise EvaluationError(
+        reason = (
             f"no Ray cluster at '{address}' ({error}): start it, or give --ray without an address"
-        ) from error
+            if address
+            else f'Ray cannot be started here ({error}): evaluate without --ray'
+        )
+        raise EvaluationError(reason) from error
     try:
         for part, measured, maps in _spread(ray, workers, job, parts):
             if maps is not None:
@@ -60,15 +65,61 @@ def evaluate_on_ray(
         ray.shutdown()
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a machine of the cluster has: numbers of CPUs and GPUs."""
+
+    cpus: int
+    gpus: int = 0
+
+    def engines(self, cpus: int, gpus: int) -> int:
+        """How many engines with so many CPUs and GPUs each have room on it."""
+        room = self.cpus // cpus
+        return min(room, self.gpus // gpus) if gpus else room
+
+
+def share_machines(machines: Sequence[Machine], engines: int, gpus: int) -> tuple[int, int]:
+    """How many engines can work at the same time, and how many CPUs each of them can have.
+
+    Ray gives a process as many threads as CPUs, so each engine is to have as many as there are.
+    An engine is on one machine, and Ray waits for ever for room that no machine has.
+
+    Args:
+        machines: Those of the cluster.
+        engines: How many there should be.
+        gpus: How many GPUs each of them needs.
+
+    Returns:
+        The number of engines, fewer where there is no room, and the CPUs of each.
+
+    Raises:
+        EvaluationError: If there is no room for any.
+    """
+
+    def room(cpus: int) -> int:
+        return sum(machine.engines(cpus, gpus) for machine in machines)
+
+    if not room(1):
+        raise EvaluationError(
+            f'no machine of the Ray cluster has a CPU{" and a GPU" if gpus else ""} to run an '
+            'engine on: add one, or evaluate without --ray'
+        )
+    engines = min(engines, room(1))
+    most = max(machine.cpus for machine in machines)
+    return engines, max(cpus for cpus in range(1, most + 1) if room(cpus) >= engines)
+
+
 def _spread(
     ray: Any, workers: int | None, job: Job, parts: Sequence[Part]
 ) -> Iterator[tuple[Part, Measured, bytes | None]]:
     """Each part, when it is done, with what was measured and the recording of its maps."""
-    machines = sum(node['Alive'] for node in ray.nodes())
-    count = max(min(workers or machines, len(parts)), 1)
-    # Ray gives a process as many threads as CPUs, and the engine is to have all of them.
-    cpus = max(int(ray.cluster_resources().get('CPU', 1)) // count, 1)
-    gpus = 1 if job.options.device.startswith('cuda') else 0
+    gpus = 1 if job.options.device == 'cuda' else 0
+    machines = [
+        Machine(int(node['Resources'].get('CPU', 0)), int(node['Resources'].get('GPU', 0)))
+        for node in ray.nodes()
+        if node['Alive']
+    ]
+    count, cpus = share_machines(machines, min(workers or len(machines), len(parts)), gpus)
     remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(RayWorker)
     bags = ray.put(list(job.bags))
     engines = [remote.remote(bags, job.options) for _ in range(count)]

@@ -326,6 +326,7 @@ def test_a_wrong_checkpoint_or_device_is_said(arguments, tmp_path, capsys):
     [
         (('--by', 'depth'), 'give --select too'),
         (('--ray-workers', '2'), 'needs --ray'),
+        (('--ray', '--device', 'cuda:1'), 'give --device cuda'),
         (('--start', '5', '--end', '1'), 'is before --start'),
         (('--every', '0'), 'give 1 or more'),
         (('--network-size', '480'), 'give HEIGHTxWIDTH'),

@@ -201,9 +201,10 @@ def test_results_are_not_replaced_unasked_nor_lost_by_a_failure(
 @pytest.mark.slow
 def test_ray_gives_the_numbers_of_one_process(bag, arguments, whole, tmp_path):
     pytest.importorskip('ray')
-    options = ('--ray', '--ray-workers', 2)
+    # One for each of the four parts, where there are as many cores.
+    options = ('--ray', '--ray-workers', 4)
     assert evaluate(bag, '--output', tmp_path, *options, *arguments) == OK
-    # Two engines share the cores: with fewer threads each, floats add up in another order.
+    # The engines share the cores: with fewer threads each, floats add up in another order.
     assert_close(rows_without_times(tmp_path), rows_without_times(whole))
     assert_close(metrics_without_times(tmp_path), metrics_without_times(whole))
     with Bag(tmp_path / 'maps.mcap') as maps, Bag(whole / 'maps.mcap') as expected:
