@@ -52,12 +52,13 @@ class Session:
             DemoError: If the perception node ends.
         """
         deadline = time.monotonic() + timeout_s
+        left = timeout_s
         while not condition():
-            left = deadline - time.monotonic()
             if left <= 0:
                 return False
             self._executor.spin_once(min(left, _SPIN_S))
             process.require_alive()
+            left = deadline - time.monotonic()
         return True
 
     def spin_for(self, duration_s: float, process: NodeProcess) -> None:

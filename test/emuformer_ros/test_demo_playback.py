@@ -1,6 +1,7 @@
 """The demo's parts against a node that misbehaves, in a process of its own."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from recordings import IMAGE, camera_samples, write_ros2
@@ -12,7 +13,7 @@ from emuformer_ros.demo import DemoError, isolation, playback
 from emuformer_ros.demo.node_process import NodeProcess
 from emuformer_ros.demo.playback import Playback
 from emuformer_ros.demo.player import Player
-from emuformer_ros.demo.recorder import Recorder
+from emuformer_ros.demo.recorder import FrameRecord, Recorder
 from emuformer_ros.demo.session import Session
 
 FRAMES = 5
@@ -103,6 +104,24 @@ def test_camera_info_that_the_node_does_not_pass_on_is_not_waited_for(start, pla
         '/perception/depth/camera_info': 0,
         '/perception/semantic/image': FRAMES,
     }
+
+
+def test_what_arrives_is_handled_between_frames_that_are_late(session, frames):
+    sent, handled = [], []
+    arrival = session.node.create_guard_condition(lambda: handled.append(len(sent)))
+
+    def publish(frame):
+        sent.append(frame)
+        arrival.trigger()
+        return 0.0
+
+    done = FrameRecord(0, 0, set(), completed_s=0.0)
+    process = SimpleNamespace(require_alive=lambda: None)
+    player = SimpleNamespace(publish=publish)
+    recorder = SimpleNamespace(expect=lambda frame: done)
+    plays = Playback(session, process, player, recorder)
+    plays.play_at_rate(frames, 1e9, lambda: None)
+    assert handled == list(range(1, FRAMES))
 
 
 def test_the_runtime_is_what_the_diagnostics_say(session, start):
