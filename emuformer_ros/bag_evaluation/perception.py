@@ -107,7 +107,7 @@ class Perception:
         if (image_size, size) not in self._warm:
             self.engine.predict(np.zeros((1, *image_size, 3), np.uint8), None, size)
             self._warm.add((image_size, size))
-        # A network that samples draws the same for a frame, whoever runs it and when.
+        # A network that samples draws the same for the same batch, whoever runs it and when.
         self.engine.seed(frames[0].entry.number)
         start = time.perf_counter()
         images = [frame.image for frame in frames]
