@@ -93,6 +93,7 @@ def _request(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Re
         image_topic=options.image_topic,
         depth_topic=options.depth_topic,
         label_topic=options.label_topic,
+        rectified=options.rectified,
         checkpoint=options.checkpoint,
         engine=options.engine,
         device=options.device,
@@ -142,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
         '--label-topic',
         metavar='T',
         help="labelled classes, mono8 with the checkpoint's ids (255: none); 'none' for none",
+    )
+    topics.add_argument(
+        '--rectified',
+        action='store_true',
+        help='the images are rectified and the CameraInfo is of the raw ones: depth goes by its P',
     )
     topics.add_argument(
         '--tolerance',

@@ -25,6 +25,7 @@ class Options:
         image_topic: The camera's; None takes the only one there is.
         depth_topic: Measured depth; None takes the only one there is, 'none' takes none.
         label_topic: Labelled classes, likewise.
+        rectified: Whether the images were rectified and the CameraInfo is of the raw ones.
         checkpoint: A checkpoint file, or the folder of an ensemble.
         engine: One of emu_model.engines.ENGINES.
         device: As for emu_model.create_engine.
@@ -45,6 +46,7 @@ class Options:
     image_topic: str | None = None
     depth_topic: str | None = None
     label_topic: str | None = None
+    rectified: bool = False
     checkpoint: Path = BUNDLED
     engine: str = 'auto'
     device: str = 'auto'

@@ -18,6 +18,7 @@ from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bags.reading import BagError
 from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
 from emuformer_ros.geometry.metric_depth import calibrate_depth, depth_scale
+from emuformer_ros.geometry.rectification import rectified_info
 from emuformer_ros.maps.outputs import FrameMaps
 
 OVERLAY_OPACITY = 0.5
@@ -89,6 +90,7 @@ class Perception:
         self.engine = _create_engine(options)
         on_gpu = self.engine.device.startswith('cuda')
         self.batch_size = options.batch_size or (_BATCH_ON_GPU if on_gpu else 1)
+        self._rectified = options.rectified
         self._at_network_size = options.output_size == 'network'
         self._warm: set[tuple[tuple[int, int], tuple[int, int]]] = set()
         self._camera = lru_cache(16)(self._camera_of)
@@ -157,6 +159,9 @@ class Perception:
         calibrated_px = self.engine.info.focal_length_px
         try:
             info = decode_camera_info(data)
+            if self._rectified:
+                info = rectified_info(info)
+                info.d = np.asarray(info.d)  # as rosbags serialises it
             scale = depth_scale(info, image_size, network_size, calibrated_px)
             return CameraGeometry(scale, rescale(info, image_size, size))
         except (BagError, CameraInfoError) as error:

@@ -70,11 +70,12 @@ def make_rectification(info: 'CameraInfo', image_size: tuple[int, int]) -> Recti
     """As Rectifier.rectification; this makes the tables, which takes a while."""
     raw = rescale(info, image_size, image_size)  # folds region of interest and binning in
     _check(raw)
+    pinhole = rectified_info(raw)
     columns, rows = _sources(raw)
     height, width = image_size
     unknown = (columns < -0.5) | (columns > width - 0.5) | (rows < -0.5) | (rows > height - 0.5)
     return Rectification(
-        _rectified_info(raw),
+        pinhole,
         unknown if unknown.any() else None,
         cv2.convertMaps(columns, rows, cv2.CV_16SC2),
     )
@@ -94,7 +95,17 @@ def _sources(info: 'CameraInfo') -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _rectified_info(info: 'CameraInfo') -> 'CameraInfo':
+def rectified_info(info: 'CameraInfo') -> 'CameraInfo':
+    """The CameraInfo of a camera's rectified image: no distortion, no rotation, K that of P.
+
+    Args:
+        info: The camera's; region of interest and binning stay as they are.
+
+    Raises:
+        CameraInfoError: If its P has no focal length.
+    """
+    if not (info.p[0] > 0 and info.p[5] > 0):
+        raise CameraInfoError('its P has no focal length: calibrate the camera again')
     rectified = copy.copy(info)
     rectified.distortion_model = 'plumb_bob'
     rectified.d = array.array('d', [0.0] * 5)
@@ -111,8 +122,6 @@ def _is_distorted(info: 'CameraInfo') -> bool:
 def _check(info: 'CameraInfo') -> None:
     if _is_distorted(info):
         _check_distortion(info)
-    if not (info.p[0] > 0 and info.p[5] > 0):
-        raise CameraInfoError('its P has no focal length: calibrate the camera again')
     if not np.isclose(np.linalg.det(np.reshape(info.r, (3, 3))), 1, atol=1e-3):
         raise CameraInfoError('its R is no rotation: calibrate the camera again')
 

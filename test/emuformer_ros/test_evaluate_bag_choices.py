@@ -1,4 +1,4 @@
-"""--select and --compare, as users run them."""
+"""--rectified, --select and --compare, as users run them."""
 
 import base64
 import json
@@ -10,6 +10,7 @@ import pytest
 import torch
 from evaluated import (
     CAMERA,
+    CAMERA_INFO,
     HEIGHT,
     WIDTH,
     evaluate,
@@ -61,6 +62,23 @@ def dropout_checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp('dropout') / 'dropout.safetensors'
     checkpoint.save(sampling.MonteCarloDropout.from_info(info), info, path)
     return path
+
+
+@pytest.mark.parametrize(('options', 'focal_px'), [((), 60), (('--rectified',), 90)])
+def test_depth_of_rectified_images_goes_by_p(options, focal_px, arguments, tmp_path):
+    recorded = samples(1, truth=False)
+    for sample in recorded:
+        if sample.topic == CAMERA_INFO:
+            sample.message.p[[0, 5]] = 90
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    assert evaluate(bag, '--output', tmp_path / 'out', *options, *arguments[:-1]) == OK
+    (row,) = read_table(tmp_path / 'out' / 'frames.csv')
+    # The checkpoint is for 80 px at 96x64, the camera's image has 64x48.
+    at_network_size = focal_px * np.sqrt((96 / 64) * (64 / 48))
+    np.testing.assert_allclose(row['depth_scale'], at_network_size / 80, rtol=1e-6)
+    with Bag(tmp_path / 'out' / 'maps.mcap') as maps:
+        (message,) = maps.messages(['/perception/depth/camera_info'])
+    assert decode(message).k[[0, 4]].tolist() == [focal_px] * 2
 
 
 @pytest.mark.parametrize(('by', 'name'), [('semantic', 'entropy'), ('depth', 'depth_std')])

@@ -6,8 +6,8 @@ import pytest
 from sensor_msgs.msg import CameraInfo
 from tracers import POINTS, draw, find, seen_by_lens, seen_through
 
-from emuformer_ros.geometry.camera_info import CameraInfoError
-from emuformer_ros.geometry.rectification import Rectifier, make_rectification
+from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
+from emuformer_ros.geometry.rectification import Rectifier, make_rectification, rectified_info
 
 SIZE = (240, 320)
 CAMERA = np.array([[200.0, 0.0, 158.0], [0.0, 205.0, 121.0], [0.0, 0.0, 1.0]])
@@ -131,6 +131,17 @@ def test_region_and_binning_of_the_sensor_are_part_of_the_rectified_image():
     left = np.reshape(rectification.camera_info.p, (3, 4)) @ np.diag([1, 1, 1, 0])
     expected = seen_through(left, POINTS @ ROTATION.T)[4]
     np.testing.assert_allclose(find(rectification.apply(image)), expected, atol=0.3)
+
+
+def test_an_image_that_is_rectified_already_has_the_k_of_p_and_no_distortion():
+    info = camera_info(binning_x=2, binning_y=2)
+    rectified = rescale(rectified_info(info), (120, 160), (120, 160))
+
+    assert (rectified.k[0], rectified.k[4]) == (info.p[0] / 2, info.p[5] / 2)
+    assert info.p[0] != info.k[0]
+    assert list(rectified.d) == [0.0] * 5
+    with pytest.raises(CameraInfoError, match='its P has no focal length'):
+        rectified_info(camera_info(p=np.zeros(12)))
 
 
 @pytest.mark.parametrize(
