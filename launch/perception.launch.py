@@ -1,11 +1,13 @@
 """Starts the perception node, brings it to active, and shows its maps in RViz if asked to."""
 
+import posixpath
+
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from emuformer_ros.dds_profile import profile_environment
@@ -80,8 +82,9 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
-                default_value='false',
-                description="Take the time from /clock: 'true' or 'false'.",
+                default_value='',
+                description="Take the time from /clock: 'true' or 'false'. Empty: as params_file "
+                'has it, and for RViz not.',
             ),
             DeclareLaunchArgument(
                 'autostart',
@@ -117,18 +120,16 @@ def start_node(context: LaunchContext) -> list[Action]:
     if cameras := camera_names(context):
         overrides['cameras'] = cameras
     return [
-        Node(
+        # Tells launch of its transitions, which replay.launch.py waits for.
+        LifecycleNode(
             package='emuformer_ros',
             executable='perception_node',
             name='perception',
             namespace=LaunchConfiguration('namespace'),
             parameters=[
                 LaunchConfiguration('params_file'),
-                {
-                    'use_sim_time': LaunchConfiguration('use_sim_time'),
-                    'autostart': LaunchConfiguration('autostart'),
-                    **overrides,
-                },
+                {'autostart': LaunchConfiguration('autostart'), **overrides},
+                *sim_time(context),
             ],
             remappings=camera_remappings(context),
             additional_env=profile_environment(),
@@ -137,6 +138,13 @@ def start_node(context: LaunchContext) -> list[Action]:
             output='screen',
         )
     ]
+
+
+def sim_time(context: LaunchContext) -> list[dict[str, LaunchConfiguration]]:
+    """The parameter use_sim_time; nothing where the argument is empty."""
+    if not context.launch_configurations['use_sim_time']:
+        return []
+    return [{'use_sim_time': LaunchConfiguration('use_sim_time')}]
 
 
 def camera_names(context: LaunchContext) -> list[str]:
@@ -158,7 +166,7 @@ def camera_remappings(context: LaunchContext) -> list[tuple[str, str]]:
     }
     if not cameras:
         return list(topics.items())
-    if topics['image'] == IMAGE:
+    if topics.get('image') == IMAGE:
         del topics['image']
     for name, topic in topics.items():
         if '{camera}' not in topic:
@@ -173,11 +181,6 @@ def camera_remappings(context: LaunchContext) -> list[tuple[str, str]]:
     ]
 
 
-def absolute(*parts: str) -> str:
-    """A ROS name of its parts, of which some may be empty."""
-    return ''.join(f'/{part}' for part in parts if part)
-
-
 def start_rviz(context: LaunchContext) -> list[Action]:
     """RViz on the packaged configuration, which has the default topics, with the actual ones.
 
@@ -186,9 +189,10 @@ def start_rviz(context: LaunchContext) -> list[Action]:
     namespace = context.launch_configurations['namespace'].strip('/')
     first = camera_names(context)[:1]
     name = '/'.join([*first, 'image'])
-    image = dict(camera_remappings(context)).get(name, absolute(namespace, name))
-    remappings = [(IMAGE, image)]
-    node = absolute(namespace, 'perception', *first)
+    image = dict(camera_remappings(context)).get(name, name)
+    # RViz is in no namespace: to it, names relative to the node's have to be absolute.
+    remappings = [(IMAGE, posixpath.join('/', namespace, image))]
+    node = posixpath.join('/', namespace, 'perception', *first)
     if node != '/perception':
         remappings += [(f'/perception/{topic}', f'{node}/{topic}') for topic in RVIZ_TOPICS]
     return [
@@ -197,7 +201,7 @@ def start_rviz(context: LaunchContext) -> list[Action]:
             executable='rviz2',
             name='rviz2',
             arguments=['-d', str(share_file('config/perception.rviz'))],
-            parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+            parameters=sim_time(context),
             remappings=remappings,
             additional_env=profile_environment(),
             condition=IfCondition(LaunchConfiguration('rviz')),

@@ -51,7 +51,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def play_when_active(context: LaunchContext) -> list[Action]:
     """Plays from the beginning as soon as the node listens: no frame is lost to its start."""
-    loop = context.launch_configurations['loop'] == 'true'
+    loop = context.launch_configurations['loop'].lower() == 'true'
     player = ExecuteProcess(
         cmd=[
             *('ros2', 'bag', 'play', LaunchConfiguration('bag')),

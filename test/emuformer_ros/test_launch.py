@@ -1,12 +1,15 @@
 """The launch file without a ROS installation: read, not run. Where launch_ros is, it is run."""
 
 import ast
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -68,7 +71,7 @@ def test_every_file_that_the_launch_file_uses_is_installed(tree):
 def test_the_node_is_started_by_its_executable_and_name(tree):
     keywords = {
         keyword.arg: keyword.value.value
-        for keyword in calls(tree, 'Node')[0].keywords
+        for keyword in calls(tree, 'LifecycleNode')[0].keywords
         if isinstance(keyword.value, ast.Constant)
     }
 
@@ -77,24 +80,35 @@ def test_the_node_is_started_by_its_executable_and_name(tree):
     assert keywords['name'] == 'perception'
 
 
-def remappings(tree: ast.Module, **arguments: str) -> list[tuple[str, str]]:
-    """The node's remappings, by the launch file's own functions, which need no launch system."""
-    wanted = ('camera_names', 'camera_remappings')
-    functions = [each for each in tree.body if getattr(each, 'name', '') in wanted]
-    for function in functions:
-        function.returns = function.args.args[0].annotation = None
-    scope = {'IMAGE': constant(tree, 'IMAGE')}
-    exec(compile(ast.Module(functions, []), LAUNCH_FILE, 'exec'), scope)
-    given = {'cameras': '', 'image': scope['IMAGE'], 'camera_info': '', **arguments}
-    return scope['camera_remappings'](SimpleNamespace(launch_configurations=given))
+@pytest.fixture
+def launch_file(tree: ast.Module, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The launch file, with stand-ins for what it imports of launch: they note how it is used."""
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom) and statement.module.startswith('launch'):
+            monkeypatch.setitem(sys.modules, statement.module, MagicMock())
+    spec = importlib.util.spec_from_file_location('perception_launch', LAUNCH_FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def context(**arguments: str) -> SimpleNamespace:
+    """What the launch file is run in: its defaults, and the arguments given."""
+    given = {'image': '/camera/image_raw', 'respawn': 'true', **arguments}
+    return SimpleNamespace(launch_configurations=defaultdict(str, given))
+
+
+def remappings(launch_file: ModuleType, **arguments: str) -> list[tuple[str, str]]:
+    """The node's remappings."""
+    return launch_file.camera_remappings(context(**arguments))
 
 
 @pytest.mark.parametrize('cameras', ['front,left', '[front, left]', "['front', 'left']"])
-def test_cameras_are_remapped_to_topics_with_their_names(tree, cameras):
+def test_cameras_are_remapped_to_topics_with_their_names(launch_file, cameras):
     topics = {'image': '/{camera}/image_raw', 'camera_info': '/calibration/{camera}'}
 
-    assert remappings(tree, cameras=cameras) == []
-    assert remappings(tree, cameras=cameras, **topics) == [
+    assert remappings(launch_file, cameras=cameras) == []
+    assert remappings(launch_file, cameras=cameras, **topics) == [
         ('front/image', '/front/image_raw'),
         ('front/camera_info', '/calibration/front'),
         ('left/image', '/left/image_raw'),
@@ -102,17 +116,67 @@ def test_cameras_are_remapped_to_topics_with_their_names(tree, cameras):
     ]
 
 
-def test_a_single_camera_is_remapped_to_the_topics_as_they_are(tree):
-    assert remappings(tree) == [('image', '/camera/image_raw')]
-    assert remappings(tree, image='/a/b', camera_info='/c') == [
+def test_a_single_camera_is_remapped_to_the_topics_as_they_are(launch_file):
+    assert remappings(launch_file) == [('image', '/camera/image_raw')]
+    assert remappings(launch_file, image='/a/b', camera_info='/c') == [
         ('image', '/a/b'),
         ('camera_info', '/c'),
     ]
 
 
-def test_one_topic_for_several_cameras_is_an_error_that_says_what_to_write(tree):
+def test_one_topic_for_several_cameras_is_an_error_that_says_what_to_write(launch_file):
     with pytest.raises(ValueError, match=r'write \{camera\} where their names belong'):
-        remappings(tree, cameras='front,left', image='/camera/image')
+        remappings(launch_file, cameras='front,left', image='/camera/image')
+
+
+@pytest.mark.parametrize('image', ['/camera/image_raw', ''])
+def test_cameras_without_an_image_topic_have_those_under_their_names(launch_file, image):
+    assert remappings(launch_file, cameras='front,left', image=image) == []
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'shown'),
+    [
+        ({}, '/camera/image_raw'),
+        ({'namespace': 'robot'}, '/camera/image_raw'),
+        ({'namespace': 'robot', 'image': 'camera/image_raw'}, '/robot/camera/image_raw'),
+        ({'namespace': '/robot/', 'image': ''}, '/robot/image'),
+        ({'namespace': 'robot', 'cameras': 'front,left'}, '/robot/front/image'),
+        (
+            {'namespace': 'robot', 'cameras': 'front,left', 'image': '{camera}/rgb'},
+            '/robot/front/rgb',
+        ),
+        ({'cameras': 'front,left', 'image': '/{camera}/rgb'}, '/front/rgb'),
+    ],
+)
+def test_rviz_shows_the_image_that_the_node_subscribes_to(launch_file, arguments, shown):
+    launch_file.start_rviz(context(**arguments))
+
+    remapped = dict(launch_file.Node.call_args.kwargs['remappings'])
+    assert remapped['/camera/image_raw'] == shown
+
+
+def test_rviz_shows_the_maps_of_the_first_camera_of_the_node_in_its_namespace(launch_file):
+    launch_file.start_rviz(context(namespace='robot', cameras='front,left'))
+
+    remapped = dict(launch_file.Node.call_args.kwargs['remappings'])
+    assert remapped['/perception/depth/image'] == '/robot/perception/front/depth/image'
+
+
+@pytest.mark.parametrize(
+    ('given', 'names'), [('', set()), ('true', {'use_sim_time'}), ('false', {'use_sim_time'})]
+)
+def test_the_parameter_file_decides_on_simulated_time_unless_the_argument_does(
+    launch_file, given, names
+):
+    launch_file.start_node(context(use_sim_time=given))
+    launch_file.start_rviz(context(use_sim_time=given))
+
+    for action in (launch_file.LifecycleNode, launch_file.Node):
+        given_by_name = [
+            each for each in action.call_args.kwargs['parameters'] if isinstance(each, dict)
+        ]
+        assert {name for each in given_by_name for name in each} - {'autostart'} == names
 
 
 @pytest.fixture(scope='module')

@@ -32,6 +32,12 @@ def strings(file: Path) -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant)}
 
 
+def names(file: Path) -> set[str]:
+    return {
+        node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)
+    }
+
+
 def test_all_arguments_are_described_and_only_the_recording_has_no_default():
     declared = arguments(LAUNCH_FILE)
 
@@ -46,6 +52,18 @@ def test_it_includes_the_launch_file_of_the_node_in_simulated_time():
     assert 'launch/perception.launch.py' in text
     assert 'use_sim_time' in text
     assert {'use_sim_time', 'rviz'} <= set(arguments(INCLUDED))
+
+
+def test_the_included_launch_file_tells_of_the_transitions_that_the_recording_waits_for():
+    started = {
+        next(word.value.value for word in call.keywords if word.arg == 'executable'): call.func.id
+        for call in ast.walk(ast.parse(INCLUDED.read_text()))
+        if isinstance(call, ast.Call) and 'executable' in {word.arg for word in call.keywords}
+    }
+
+    # A plain Node emits no event that OnStateTransition handles.
+    assert 'OnStateTransition' in names(LAUNCH_FILE)
+    assert started['perception_node'] == 'LifecycleNode'
 
 
 @pytest.fixture
@@ -84,7 +102,7 @@ def test_the_recording_plays_with_its_clock_once_the_node_is_active(
         process = subprocess.Popen(
             [
                 *(sys.executable, '-c', script, str(LAUNCH_FILE)),
-                *('bag:=/a/drive', 'rate:=0.5', 'loop:=true', 'rviz:=false'),
+                *('bag:=/a/drive', 'rate:=0.5', 'loop:=True', 'rviz:=false'),
                 *('namespace:=replayed', 'device:=cpu'),
                 f'checkpoint:={checkpoints["SegDepthFormer"]}',
             ],
