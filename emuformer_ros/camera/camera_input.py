@@ -25,22 +25,30 @@ except ImportError:  # Humble
 _IMAGE_QUEUE = 10
 _ADAPT_PERIOD_S = 1.0
 
+_COMPRESSED = '/compressed'
+"""What image_transport adds to the name of an image topic."""
+
 _IMAGE_POLICIES = tuple(kind for kind in POLICIES if kind != QoSPolicyKind.RELIABILITY)
 """Without the reliability, which changes with the publishers unless a user gives it."""
 
 
 def camera_topics(node: LifecycleNode, camera: str, transport: str) -> tuple[str, str]:
-    """Full names of a camera's image topic and of the CameraInfo topic that goes with it.
+    """Names to subscribe to a camera's images by, and to the CameraInfo that goes with them.
 
-    The latter is beside the image topic, as image_transport has it, unless `camera_info` is
-    remapped.
+    They are as create_subscription takes them, which remaps them: once resolved, a name that is
+    another's remapping would be remapped again. The CameraInfo is beside the image topic, as
+    image_transport has it, unless `camera_info` is remapped.
     """
-    image = node.resolve_topic_name(image_name(camera))
-    info_name = camera_info_name(camera)
-    info = node.resolve_topic_name(info_name)
-    if info == node.resolve_topic_name(info_name, only_expand=True):
-        info = f'{image.rpartition("/")[0]}/camera_info'
-    return (f'{image}/compressed' if transport == 'compressed' else image), info
+    image = image_name(camera)
+    image_topic = node.resolve_topic_name(image)
+    if transport == 'compressed':
+        # Some remap to what image_transport adds, too.
+        image_topic = image_topic.removesuffix(_COMPRESSED)
+        image = image_topic + _COMPRESSED
+    info = camera_info_name(camera)
+    if node.resolve_topic_name(info) == node.resolve_topic_name(info, only_expand=True):
+        info = f'{image_topic.rpartition("/")[0]}/camera_info'
+    return image, info
 
 
 def choose_reliability(
@@ -93,12 +101,14 @@ class CameraInput:
         reliability: str,
         on_image: Callable[[Image | CompressedImage], None],
     ) -> None:
-        image_topic, info_topic = camera_topics(node, camera, transport)
+        self._subscribed_name, info_name = camera_topics(node, camera, transport)
         self._name = image_name(camera)
+        self.image_topic = node.resolve_topic_name(self._subscribed_name)
+        self.info_topic = node.resolve_topic_name(info_name)
         self.subscribed_at_s = time.monotonic()
         self._node = node
         self._type = CompressedImage if transport == 'compressed' else Image
-        self._setting = subscription_reliability(node, image_topic) or reliability
+        self._setting = subscription_reliability(node, self.image_topic) or reliability
         self._on_image = on_image
         self._info: CameraInfo | None = None
         self._info_arrived = threading.Event()
@@ -107,13 +117,13 @@ class CameraInput:
             # Best effort matches any publisher, and a message this small is not lost.
             self._infos = node.create_subscription(
                 CameraInfo,
-                info_topic,
+                info_name,
                 self._on_info,
                 QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
                 qos_overriding_options=overridable(),
             )
             made.callback(node.destroy_subscription, self._infos)
-            self._images = self._subscribe(image_topic)
+            self._images = self._subscribe()
             made.callback(lambda: node.destroy_subscription(self._images))
             # Not the node's clock: publishers come and go while simulated time stands still.
             self._timer = node.create_timer(
@@ -123,8 +133,6 @@ class CameraInput:
             )
             made.callback(node.destroy_timer, self._timer)
             self._made = made.pop_all()
-        self.image_topic = self._images.topic_name
-        self.info_topic = self._infos.topic_name
 
     @property
     def image_publishers(self) -> int:
@@ -154,7 +162,7 @@ class CameraInput:
         if wanted != self._reliability:
             self._reliability = wanted
             self._node.destroy_subscription(self._images)
-            self._images = self._subscribe(self.image_topic)
+            self._images = self._subscribe()
             self._node.get_logger().info(
                 f"'{self.image_topic}' is published {wanted.name.lower()}: subscribed likewise"
             )
@@ -173,10 +181,10 @@ class CameraInput:
         """Unsubscribe."""
         self._made.close()
 
-    def _subscribe(self, topic: str) -> Subscription:
+    def _subscribe(self) -> Subscription:
         return self._node.create_subscription(
             self._type,
-            topic,
+            self._subscribed_name,
             self._on_image,
             QoSProfile(depth=_IMAGE_QUEUE, reliability=self._reliability),
             event_callbacks=SubscriptionEventCallbacks(

@@ -1,8 +1,12 @@
-import pytest
-from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import ReliabilityPolicy
+from types import SimpleNamespace
 
-from emuformer_ros.camera.camera_input import camera_topics, choose_reliability
+import pytest
+from rclpy import Context
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from emuformer_ros.camera.camera_input import CameraInput, choose_reliability
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -67,13 +71,64 @@ def test_a_reliability_that_was_set_stays_whatever_is_offered(setting, chosen):
             'raw',
             ('/robot/front/image', '/calibration'),
         ),
+        (
+            ['image:=/front/rgb/compressed'],
+            '',
+            'compressed',
+            ('/front/rgb/compressed', '/front/camera_info'),
+        ),
+        (
+            ['image:=/front/rgb', '/front/camera_info:=/camera_info'],
+            '',
+            'raw',
+            ('/front/rgb', '/camera_info'),
+        ),
     ],
 )
 def test_camera_info_is_beside_the_image_unless_remapped(
     remaps, camera, transport, topics, ros_context
 ):
-    arguments = [argument for remap in remaps for argument in ('-r', remap)]
-    node = LifecycleNode('node', context=ros_context, cli_args=['--ros-args', *arguments])
+    node = remapped_node(remaps, ros_context)
+    camera_input = CameraInput(node, camera, transport, 'auto', print)
 
-    assert camera_topics(node, camera, transport) == topics
+    assert (camera_input.image_topic, camera_input.info_topic) == topics
+    assert set(subscribed(node)) == set(topics)
     node.destroy_node()
+
+
+SWAPPED = [
+    'left/image:=/right/image',
+    'right/image:=/left/image',
+    'left/camera_info:=/right/camera_info',
+    'right/camera_info:=/left/camera_info',
+]
+
+
+@pytest.mark.parametrize(('camera', 'other'), [('left', 'right'), ('right', 'left')])
+def test_swapped_cameras_are_swapped_and_stay_so(camera, other, ros_context, monkeypatch):
+    node = remapped_node(SWAPPED, ros_context)
+    camera_input = CameraInput(node, camera, 'raw', 'auto', print)
+    expected = sorted([f'/{other}/image', f'/{other}/camera_info'])
+    assert subscribed(node) == expected
+
+    asked = []
+    publisher = SimpleNamespace(qos_profile=QoSProfile(depth=1, reliability=BEST_EFFORT))
+    monkeypatch.setattr(
+        node, 'get_publishers_info_by_topic', lambda topic: asked.append(topic) or [publisher]
+    )
+    camera_input.adapt_reliability()
+
+    assert asked == [f'/{other}/image']
+    assert subscribed(node) == expected
+    node.destroy_node()
+
+
+def remapped_node(remaps: list[str], context: Context) -> LifecycleNode:
+    arguments = [argument for remap in remaps for argument in ('-r', remap)]
+    return LifecycleNode('node', context=context, cli_args=['--ros-args', *arguments])
+
+
+def subscribed(node: LifecycleNode) -> list[str]:
+    """Full names of the camera's topics that the node subscribes to."""
+    types = (Image, CompressedImage, CameraInfo)
+    return sorted(each.topic_name for each in node.subscriptions if each.msg_type in types)
