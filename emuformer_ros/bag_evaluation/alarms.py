@@ -55,7 +55,7 @@ def mark_alarms(rows: Sequence[Row], info: CheckpointInfo, hold_s: float = HOLD_
                 continue
             if begun is not None:
                 rises.append(_rise(of_bag[excess_begun:index], tuple(sorted(active)), levels))
-                begun, active = None, set()
+                begun, excess_begun, active = None, None, set()
             if state is AlarmState.EXCESS:
                 excess_begun = index if excess_begun is None else excess_begun
             else:

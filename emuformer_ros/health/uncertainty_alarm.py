@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.normal_uncertainty import UNCERTAINTIES
+from emuformer_ros.health.stamps import JUMP_S
 
 RAISE_QUANTILE, CLEAR_QUANTILE = '0.99', '0.95'
 """Of the frame means on validation data: one normal frame in a hundred is over the first."""
@@ -120,6 +121,8 @@ class UncertaintyAlarm:
 class UncertaintyAlarms:
     """Watches all uncertainties of a network; the worst state counts.
 
+    When time jumps back, as in a recording that loops, everything starts anew.
+
     Args:
         levels: By uncertainty, as `normal_levels` gives them.
         hold_s: As for UncertaintyAlarm.
@@ -127,6 +130,7 @@ class UncertaintyAlarms:
 
     def __init__(self, levels: Mapping[str, AlarmLevels], hold_s: float = HOLD_S) -> None:
         self.alarms = {name: UncertaintyAlarm(each, hold_s) for name, each in levels.items()}
+        self._last_s = -math.inf
 
     def adjust(self, levels: Mapping[str, AlarmLevels], hold_s: float) -> None:
         """Go on with other levels; what has none any more is not watched any more.
@@ -144,6 +148,12 @@ class UncertaintyAlarms:
 
     def update(self, stamp_s: float, means: Mapping[str, float]) -> AlarmState | None:
         """Take in a frame's means by uncertainty; None where no uncertainty has levels."""
+        if stamp_s < self._last_s - JUMP_S:
+            self.alarms = {
+                name: UncertaintyAlarm(alarm.levels, alarm.hold_s)
+                for name, alarm in self.alarms.items()
+            }
+        self._last_s = stamp_s
         states = [
             alarm.update(stamp_s, means[name])
             for name, alarm in self.alarms.items()

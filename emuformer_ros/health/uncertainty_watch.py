@@ -8,7 +8,6 @@ import numpy as np
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.prediction import Prediction
-from emuformer_ros.health.stamps import JUMP_S
 from emuformer_ros.health.uncertainty_alarm import (
     AlarmLevels,
     AlarmState,
@@ -54,7 +53,6 @@ class UncertaintyWatch:
         self._parameter = parameter
         self._alarms = UncertaintyAlarms({})
         self._means: dict[str, float] = {}
-        self._last_s: float | None = None
 
     def levels(self) -> dict[str, AlarmLevels]:
         """Where alarms begin and end now, by uncertainty; nothing for what is not watched.
@@ -85,9 +83,6 @@ class UncertaintyWatch:
             prediction: The maps as the network gives them; the uncertainties that are not there
                 are not watched.
         """
-        if self._last_s is not None and stamp_s < self._last_s - JUMP_S:
-            self._alarms = UncertaintyAlarms({})
-        self._last_s = stamp_s
         maps = prediction.maps()
         levels = {name: level for name, level in self.levels().items() if name in maps}
         self._alarms.adjust(levels, self._parameter('alarm_hold_s'))

@@ -54,6 +54,21 @@ def test_a_stamp_that_jumps_back_starts_the_waiting_anew():
     assert found == [E, E, E, E, A]
 
 
+@pytest.mark.parametrize(
+    ('back_to_s', 'state'),
+    [
+        (11.5, A),  # images out of order
+        (5.0, E),
+    ],
+)
+def test_an_alarm_outlives_images_out_of_order_but_not_a_jump_back(back_to_s, state):
+    alarms = UncertaintyAlarms({'entropy': LEVELS}, hold_s=1.0)
+    before = [alarms.update(stamp, {'entropy': 3.0}) for stamp in (10.0, 11.0, 12.0)]
+
+    assert before == [E, A, A]
+    assert alarms.update(back_to_s, {'entropy': 3.0}) is state
+
+
 def test_levels_are_the_quantiles_of_the_checkpoint():
     info = CheckpointInfo(
         'SegDepthFormer',

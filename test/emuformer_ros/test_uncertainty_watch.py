@@ -3,6 +3,7 @@ import pytest
 
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.prediction import Prediction
+from emuformer_ros.bag_evaluation.alarms import mark_alarms
 from emuformer_ros.health.uncertainty_watch import UncertaintyWatch
 
 NORMAL = {
@@ -111,6 +112,22 @@ def test_an_alarm_does_not_outlive_a_jump_back_in_time(watch):
     assert feed(watch, [HIGH] * 3, start_s=50.0)[-1]
 
     assert feed(watch, [HIGH, HIGH, HIGH], start_s=10.0) == [False, False, True]
+
+
+def test_node_and_evaluation_agree_on_a_recording_that_jumps_back(watch):
+    high = [HIGH] * 3
+    stamps = [50.0, 50.5, 51.0, 10.0, 10.5, 11.0]
+    rows = [
+        {'bag': 'loop', 'frame': index, 'time_s': stamp, 'entropy_mean': HIGH}
+        for index, stamp in enumerate(stamps)
+    ]
+    info = CheckpointInfo('SegDepthFormer', 'mit_b0', 256, normal_uncertainty=NORMAL)
+    rises = mark_alarms(rows, info)
+
+    expected = [False, False, True, False, False, True]
+    assert feed(watch, high, start_s=50.0) + feed(watch, high, start_s=10.0) == expected
+    assert [row['alarm'] == 'alarm' for row in rows] == expected
+    assert [(rise.start_s, rise.end_s) for rise in rises] == [(50.0, 51.0), (10.0, 11.0)]
 
 
 def test_nothing_is_watched_or_computed_when_the_alarm_is_off(watch, parameters):
