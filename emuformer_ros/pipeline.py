@@ -105,6 +105,7 @@ class Pipeline:
         wanted = list(frame.camera.subscribers())
         if not wanted:
             frame.camera.statistics.skip()
+            frame.camera.watch.reset()
             return None
         try:
             return self._make_job(frame, wanted)

@@ -111,6 +111,7 @@ class Camera:
         if self.input is not None:
             self.input.close()
         self.input = None
+        self.watch.reset()
 
     def destroy(self) -> None:
         """End the subscriptions and the map topics."""

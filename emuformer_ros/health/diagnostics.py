@@ -107,7 +107,8 @@ class CameraDiagnostics:
         if problems and not self._alarmed:
             self._node.get_logger().warning(f'{label}: {"; ".join(problems)}')
         elif self._alarmed and not problems:
-            self._node.get_logger().info(f'{label}: uncertainty is normal again')
+            now = 'is normal again' if watch.values() else 'is not watched any more'
+            self._node.get_logger().info(f'{label}: uncertainty {now}')
         self._alarmed = bool(problems)
         return make_status(label, watch.why_not() or state, watch.values(), problems)
 

@@ -11,6 +11,7 @@ from emu_model.prediction import Prediction
 from emuformer_ros.health.uncertainty_alarm import (
     AlarmLevels,
     AlarmState,
+    UncertaintyAlarm,
     UncertaintyAlarms,
     normal_levels,
 )
@@ -89,6 +90,11 @@ class UncertaintyWatch:
         self._means = {name: _mean(maps[name]) for name in levels}
         self._alarms.update(stamp_s, self._means)
 
+    def reset(self) -> None:
+        """Forget the frames up to now: no more come, or nobody wants their maps."""
+        self._alarms = UncertaintyAlarms({})
+        self._means = {}
+
     def problems(self) -> list[str]:
         """The alarms there are, with what to do."""
         return [
@@ -96,7 +102,7 @@ class UncertaintyWatch:
             f'{_WATCHED[name].unit} (now {self._means.get(name, np.nan):.3g}), which is not '
             'normal for this network: do not rely on the maps; check lens, exposure and light, '
             'and if such images are to be expected, train on them'
-            for name, alarm in self._alarms.alarms.items()
+            for name, alarm in self._watched().items()
             if alarm.state is AlarmState.ALARM
         ]
 
@@ -104,12 +110,16 @@ class UncertaintyWatch:
         """The last means, their levels and states, by what to show them as."""
         values = {}
         means = self._means
-        for name, alarm in self._alarms.alarms.items():
+        for name, alarm in self._watched().items():
             values[f'{name}_mean'] = f'{means[name]:.4g}' if name in means else ''
             values[f'{name}_alarm_above'] = f'{alarm.levels.raise_above:.4g}'
             values[f'{name}_normal_below'] = f'{alarm.levels.clear_below:.4g}'
             values[f'{name}_state'] = alarm.state.value
         return values
+
+    def _watched(self) -> dict[str, UncertaintyAlarm]:
+        """The alarms by uncertainty; none from when the user switches them off."""
+        return self._alarms.alarms if self._parameter('uncertainty_alarm') else {}
 
     def why_not(self) -> str:
         """Why nothing is watched, and what to do; empty where something is."""

@@ -53,9 +53,14 @@ class RosPeer:
         """End all publishers and subscriptions that a test has made."""
         for publisher in self._publishers:
             self.node.destroy_publisher(publisher)
+        self._publishers = []
+        self.end_subscriptions()
+
+    def end_subscriptions(self) -> None:
+        """End all subscriptions that a test has made."""
         for subscription in self._subscriptions:
             self.node.destroy_subscription(subscription)
-        self._publishers, self._subscriptions = [], []
+        self._subscriptions = []
 
     def end(self, publisher: Publisher) -> None:
         """End one publisher that a test has made."""

@@ -41,6 +41,39 @@ def test_a_sustained_excess_warns_and_calm_ends_it(active_node, peer):
     assert 'uncertainty is normal again' in active_node.log[start:]
 
 
+def alarmed(peer) -> tuple:
+    """The publisher of a camera in alarm, and the diagnostics that say so."""
+    for name, value in {'entropy_alarm_nats': 1e-6, 'alarm_hold_s': 0.0}.items():
+        assert peer.set_parameter(name, value).successful
+    maps = peer.collect(Image, CLASSES)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    camera.publish(image_message(picture(), 1))
+    peer.wait_for_messages([maps], 1, 'a map')
+    uncertainty = peer.diagnostics(part='uncertainty')
+    uncertainty.wait_for(lambda values: values['level'] == WARN, 'an alarm')
+    return camera, uncertainty
+
+
+def test_an_alarm_ends_when_the_node_is_deactivated(active_node, peer):
+    start = len(active_node.log)
+    _, uncertainty = alarmed(peer)
+    assert peer.transition('deactivate')
+
+    values = uncertainty.wait_for(lambda values: values['level'] == OK, 'the end of the alarm')
+    assert 'entropy_state' not in values
+    assert 'uncertainty is not watched any more' in active_node.log[start:]
+    assert 'uncertainty is normal again' not in active_node.log[start:]
+
+
+def test_an_alarm_ends_with_the_first_image_that_nobody_wants_a_map_of(active_node, peer):
+    camera, uncertainty = alarmed(peer)
+    peer.end_subscriptions()
+    peer.wait_for_status(lambda values: values.get('map_subscribers') == '', 'no subscriber')
+    camera.publish(image_message(picture(), 2))
+
+    uncertainty.wait_for(lambda values: values['level'] == OK, 'the end of the alarm')
+
+
 def test_the_means_are_those_of_the_maps_at_the_scale_of_the_network(active_node, peer):
     image = picture()
     for name in ('entropy_alarm_nats', 'depth_std_alarm_m'):

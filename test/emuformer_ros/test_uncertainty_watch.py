@@ -131,10 +131,12 @@ def test_node_and_evaluation_agree_on_a_recording_that_jumps_back(watch):
 
 
 def test_nothing_is_watched_or_computed_when_the_alarm_is_off(watch, parameters):
-    feed(watch, [HIGH] * 3)
+    assert feed(watch, [HIGH] * 3)[-1]
     parameters['uncertainty_alarm'] = False
 
     assert watch.levels() == {}
+    # At once: no frame may follow.
+    assert (watch.problems(), watch.values()) == ([], {})
     assert feed(watch, [HIGH], start_s=9.0) == [False]
     assert watch.values() == {}
 
