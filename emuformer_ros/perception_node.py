@@ -110,7 +110,13 @@ class PerceptionNode(LifecycleNode):
             self._stop()
             return TransitionCallbackReturn.FAILURE
         self._engine_health.succeed()
-        pipeline = Pipeline(self._engine, self._parameter, self.get_logger(), self._engine_health)
+        pipeline = Pipeline(
+            self._engine,
+            self._parameter,
+            self.get_logger(),
+            self._engine_health,
+            self.context.ok,
+        )
         self._worker = Worker(self._mailbox, pipeline.process, self._batch_size())
         topics = ', '.join(f"'{camera.input.image_topic}'" for camera in self.cameras)
         self.get_logger().info(f'waiting for images on {topics}')

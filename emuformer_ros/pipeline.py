@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from emu_model.engines import Engine
@@ -61,6 +60,8 @@ class Pipeline:
         parameter: Gives the present value of a parameter that may change at any time.
         logger: The node's.
         health: Told of every run of the engine.
+        is_running: Whether the node's ROS context is; once it is shut down, nothing can be
+            published and no failure counts.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Pipeline:
         parameter: Callable[[str], Any],
         logger: RcutilsLogger,
         health: EngineHealth,
+        is_running: Callable[[], bool],
     ) -> None:
         self._engine = engine
         self._parameter = parameter
         self._logger = logger
         self._health = health
+        self._is_running = is_running
         self._geometries = GeometrySource(engine, parameter, logger)
 
     def process(self, frames: Sequence[Frame]) -> None:
@@ -97,21 +100,19 @@ class Pipeline:
             self._engine.release_memory()
         for job in batch:
             self._fail(job.frame.camera, reason)
-        self._health.fail(reason)
+        self._health.fail(reason, len(batch))
         return ()
 
     def _open(self, frame: Frame) -> _Job | None:
         """What there is to do about a frame; None, with the reason counted, if nothing."""
-        wanted = list(frame.camera.subscribers())
-        if not wanted:
+        try:
+            if wanted := list(frame.camera.subscribers()):
+                return self._make_job(frame, wanted)
             frame.camera.statistics.skip()
             frame.camera.watch.reset()
-            return None
-        try:
-            return self._make_job(frame, wanted)
         except ImageError as error:
             self._refuse(frame.camera, str(error))
-        except Exception as error:  # such as MemoryError: the next frame may be fine
+        except Exception as error:  # MemoryError, RCLError at shutdown: the next may be fine
             self._fail(frame.camera, _reason(error))
         return None
 
@@ -191,7 +192,7 @@ class Pipeline:
         )
 
     def _fail(self, camera: Camera, reason: str) -> None:
-        if not rclpy.ok():  # nothing can be published while the process shuts down
+        if not self._is_running():
             return
         count = camera.statistics.fail(reason)
         self._logger.error(

@@ -12,7 +12,7 @@ class EngineHealth:
         on_failure: Called, in the worker thread, after every failure.
 
     Attributes:
-        failures: How many frames the engine has failed on since the last that it did not.
+        failures: How many images the engine has failed on since the last that it did not.
         last_failure: Why it failed the last time.
     """
 
@@ -25,10 +25,10 @@ class EngineHealth:
         """Note that the engine has run."""
         self.failures = 0
 
-    def fail(self, reason: str) -> None:
-        """Note that the engine has failed."""
+    def fail(self, reason: str, images: int) -> None:
+        """Note that the engine has failed on so many images at once."""
         self.last_failure = reason
-        self.failures += 1
+        self.failures += images
         self._on_failure()
 
     def problem(self, max_failures: int) -> str:
