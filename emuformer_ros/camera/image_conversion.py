@@ -51,7 +51,7 @@ def to_rgb(message: 'Image | CompressedImage') -> np.ndarray:
 
     Raises:
         ImageError: If the image is empty, too large, incomplete, big-endian with more than one
-            byte per value, or of an encoding that no camera image has.
+            byte per value, of an encoding that no camera image has, or a compressed Bayer mosaic.
     """
     if hasattr(message, 'format'):
         return _decompress(message)
@@ -176,6 +176,11 @@ def _decompress(message: 'CompressedImage') -> np.ndarray:
             _check_size(*file.size)
             if file.mode.startswith(('I', 'F')):
                 raise ImageError('it has more than 8 bits per channel: publish 8 bits')
+            if file.mode == 'L' and message.format.startswith('bayer_'):
+                raise ImageError(
+                    f"it is a Bayer mosaic (format '{message.format}') that is not colour yet: "
+                    'publish the compressed images of the debayered topic'
+                )
             return np.asarray(file.convert('RGB'))
     except ImageError:
         raise

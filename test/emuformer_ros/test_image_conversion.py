@@ -191,6 +191,24 @@ def test_grey_jpeg_has_three_equal_channels(rgb):
     np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
 
 
+BAYER = 'bayer_rggb8; jpeg compressed '
+"""The format of image_transport's compressed images of a Bayer mosaic, whose pixels it keeps."""
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG'])
+def test_a_compressed_bayer_mosaic_is_refused_and_not_taken_for_grey(kind, rgb):
+    mosaic = CompressedImage(format=BAYER, data=encode(rgb[..., 0], kind))
+
+    with pytest.raises(ImageError, match=r'is a Bayer mosaic .* publish the compressed images of'):
+        to_rgb(mosaic)
+
+
+def test_a_compressed_image_that_was_made_colour_of_a_mosaic_is_taken(rgb):
+    colour = CompressedImage(format=f'{BAYER}bgr8', data=encode(rgb, 'PNG'))
+
+    np.testing.assert_array_equal(to_rgb(colour), rgb)
+
+
 def test_pixels_keep_the_geometry_of_the_camera_whatever_orientation_a_tag_asks_for(rgb):
     exif = Pillow.Exif()
     exif[0x0112] = 6  # orientation: turn by 90 degrees to view
