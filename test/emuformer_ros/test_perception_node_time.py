@@ -1,5 +1,6 @@
 """What the node makes of the stamps of images: late ones, early ones, and time that jumps."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -25,14 +26,15 @@ def test_images_that_are_too_old_are_dropped_counted_and_explained(active_node, 
     maps = peer.collect(Image, ENTROPY)
     camera = peer.publisher(Image, IMAGE_TOPIC)
     diagnostics = peer.diagnostics()
-    now_s = time.time()
-    camera.publish(stamped(now_s - 60.0))
+    camera.publish(stamped(time.time() - 60.0))
     values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
-    assert '1 images dropped, older than max_age_s (5 s), the last by 60.' in values['message']
+    # On a machine that is busy, it arrives seconds after it was stamped.
+    dropped = r'1 images dropped, older than max_age_s \(5 s\), the last by 6\d\.'
+    assert re.search(dropped, values['message'])
     assert 'synchronise its clock' in values['message']
-    assert "images of 'camera_optical_frame' are dropped, 60." in active_node.log
+    assert re.search(r"images of 'camera_optical_frame' are dropped, 6\d\.", active_node.log)
 
-    fresh = stamped(now_s)
+    fresh = stamped(time.time())
     camera.publish(fresh)
     peer.wait_for_messages([maps], 1, 'the map of a fresh image')
     values = diagnostics.wait_for_value('frames_processed', 1)
@@ -41,7 +43,7 @@ def test_images_that_are_too_old_are_dropped_counted_and_explained(active_node, 
 
     # At any time: without a limit, the same image is taken.
     assert peer.set_parameter('max_age_s', 0.0).successful
-    camera.publish(stamped(now_s - 60.0))
+    camera.publish(stamped(time.time() - 60.0))
     peer.wait_for_messages([maps], 2, 'the map of an old image')
 
 
