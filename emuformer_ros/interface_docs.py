@@ -5,6 +5,7 @@
 writes each table anew between its markers and leaves the rest of the page as it is.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -69,10 +70,15 @@ def update(page: str) -> str:
     return page
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Bring the page up to date that the command line names."""
-    path = Path(sys.argv[1])
-    path.write_text(update(path.read_text(encoding='utf-8')), encoding='utf-8')
+    parser = argparse.ArgumentParser(
+        prog='python -m emuformer_ros.interface_docs',
+        description="Write the generated tables of the node's documentation anew.",
+    )
+    parser.add_argument('page', type=Path, help='such as docs/ros_interface.md')
+    page = parser.parse_args(arguments).page
+    page.write_text(update(page.read_text(encoding='utf-8')), encoding='utf-8')
     return 0
 
 

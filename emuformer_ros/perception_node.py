@@ -1,5 +1,6 @@
 """The lifecycle node `perception`: camera images in, maps and their uncertainties out."""
 
+import argparse
 import gc
 import os
 import sys
@@ -14,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
+from rclpy.utilities import remove_ros_args
 
 from emu_model.checkpoint import BUNDLED
 from emu_model.engines import Engine, create_engine
@@ -262,12 +264,37 @@ class PerceptionNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until it is interrupted; returns the exit code of the process."""
+    """Run the node until it is interrupted; returns the exit code of the process.
+
+    Args:
+        args: What the command line has after the program; that of the process by default.
+
+    Raises:
+        SystemExit: If they ask for help, or are not ROS arguments.
+    """
+    _check_arguments(sys.argv[1:] if args is None else args)
     try:
         os.environ.update(profile_environment())
     except FileNotFoundError as error:
         print(f'large best-effort images may get lost: {error}', file=sys.stderr)
     return run_until_interrupted(_run, args)
+
+
+def _check_arguments(args: list[str]) -> None:
+    """Answer --help, and refuse what ROS would not heed."""
+    parser = argparse.ArgumentParser(
+        prog='perception_node',
+        usage='%(prog)s [-h] [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]',
+        description='The ROS 2 node that turns camera images into semantic and depth maps with '
+        'their uncertainties.',
+        epilog='config/perception.yaml lists the parameters, docs/ros_interface.md the topics '
+        "too; 'ros2 param describe /perception NAME' asks a node that runs. Without "
+        '-p autostart:=true it waits for a launch system or lifecycle manager.',
+    )
+    try:
+        parser.parse_args(remove_ros_args(args))
+    except RuntimeError as error:  # RCLError
+        parser.error(str(error))
 
 
 def _run() -> int:

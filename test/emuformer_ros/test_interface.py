@@ -23,16 +23,22 @@ def test_the_tables_are_up_to_date():
     assert update(page) == page, f'run python -m emuformer_ros.interface_docs {PAGE}'
 
 
-def test_a_page_is_brought_up_to_date_in_place(tmp_path, monkeypatch):
+def test_a_page_is_brought_up_to_date_in_place(tmp_path):
     page = PAGE.read_text()
     stale = re.sub(r'\| `(overlay_opacity|~/points)` .*\n', '', page)
     assert stale.count('\n') == page.count('\n') - 2
     file = tmp_path / 'page.md'
     file.write_text(stale)
-    monkeypatch.setattr('sys.argv', ['interface_docs', str(file)])
 
-    assert main() == 0
+    assert main([str(file)]) == 0
     assert file.read_text() == page
+
+
+def test_help_says_what_the_page_is(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+
+    assert 'docs/ros_interface.md' in capsys.readouterr().out
 
 
 def test_a_page_without_a_place_for_a_table_is_refused():

@@ -6,6 +6,8 @@ import pytest
 from frames import IMAGE_TOPIC, image_message, picture
 from sensor_msgs.msg import Image
 
+from emuformer_ros.perception_node import main
+
 DEPTH = '/perception/depth/image'
 
 
@@ -241,6 +243,29 @@ def test_a_signal_while_the_model_loads_ends_the_node_with_code_0(start_node, pe
 
     assert node.stop(signal.SIGTERM) == 0
     assert 'Traceback' not in node.log
+
+
+def test_help_says_how_arguments_are_given_and_starts_no_node(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+
+    usage = capsys.readouterr().out
+    assert '--ros-args [-p NAME:=VALUE] [-r FROM:=TO]' in usage
+    assert 'config/perception.yaml lists the parameters' in usage
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (['-p', 'autostart:=true'], 'unrecognized arguments: -p'),
+        (['--ros-args', '-p', 'autostart'], "override rule: '-p autostart'"),
+    ],
+)
+def test_arguments_that_ros_does_not_heed_are_refused(arguments, reason, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        main(arguments)
+
+    assert reason in capsys.readouterr().err
 
 
 def test_a_bad_parameter_at_start_ends_the_node_with_a_line_that_names_the_range(start_node):
