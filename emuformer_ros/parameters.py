@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,13 @@ _SPECS = (
         False,
         "Undo the lens' distortion by the CameraInfo; the maps are then of the rectified image. "
         'Images without a usable CameraInfo are refused.',
+        Change.ANY_TIME,
+    ),
+    ParameterSpec(
+        'image_is_rectified',
+        False,
+        "The images are rectified already and the CameraInfo is the camera's, as beside "
+        "image_proc's image_rect: depth and points go by its P. Not together with rectify.",
         Change.ANY_TIME,
     ),
     ParameterSpec(
@@ -320,3 +327,13 @@ _SPECS = (
 
 PARAMETERS = {spec.name: spec for spec in _SPECS}
 """Every parameter of the node, by name."""
+
+
+def conflict(values: Mapping[str, Any]) -> str:
+    """Why values of parameters, by name, do not go together; empty where they do."""
+    if values.get('rectify') and values.get('image_is_rectified'):
+        return (
+            'rectify and image_is_rectified would both be true, and rectified images cannot be '
+            'rectified again: set the other to false first'
+        )
+    return ''

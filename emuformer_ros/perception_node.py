@@ -25,7 +25,7 @@ from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.health.diagnostics import DiagnosticsPublisher
 from emuformer_ros.health.engine_health import EngineHealth
 from emuformer_ros.interruption import interruptible, run_until_interrupted
-from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec
+from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.worker import Worker
 
@@ -219,7 +219,10 @@ class PerceptionNode(LifecycleNode):
             reason = spec and (spec.problem(parameter.value) or self._too_late(spec))
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+        values = {name: self._parameter(name) for name in PARAMETERS if self.has_parameter(name)}
+        values |= {parameter.name: parameter.value for parameter in parameters}
+        reason = conflict(values)
+        return SetParametersResult(successful=not reason, reason=reason)
 
     def _too_late(self, spec: ParameterSpec) -> str:
         """Why the parameter cannot be changed in this state; empty where it can."""

@@ -27,6 +27,7 @@ PARAMETER_ARGUMENTS = (
     'output_size',
     'resize_mode',
     'rectify',
+    'image_is_rectified',
 )
 """Parameters of the node that are arguments too; left empty, params_file decides."""
 

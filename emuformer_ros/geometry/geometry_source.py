@@ -14,7 +14,7 @@ from emuformer_ros.camera.image_conversion import ImageError
 from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
 from emuformer_ros.geometry.frame_geometry import FrameGeometry
 from emuformer_ros.geometry.metric_depth import depth_scale
-from emuformer_ros.geometry.rectification import Rectification, Rectifier
+from emuformer_ros.geometry.rectification import Rectification, Rectifier, rectified_info
 
 _INFO_PATIENCE_S = 1.0
 """How long a camera's first frame waits for the CameraInfo that comes along with it."""
@@ -89,11 +89,14 @@ class GeometrySource:
         framing: Framing,
         network_size: tuple[int, int],
     ) -> CameraInfo | None:
-        """Take over the camera's focal length; returns its CameraInfo, None if it has none."""
+        """Take over the camera's focal length; returns the image's CameraInfo, None without."""
         calibrated_px = self._engine.info.focal_length_px
         try:
+            info = _required(info)
+            if self._parameter('image_is_rectified'):
+                info = rectified_info(info)
             camera.depth_scale = depth_scale(
-                _required(info), framing.image_size, network_size, calibrated_px, framing
+                info, framing.image_size, network_size, calibrated_px, framing
             )
         except CameraInfoError as error:
             camera.depth_scale = 1.0

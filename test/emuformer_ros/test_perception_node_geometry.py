@@ -129,6 +129,36 @@ def test_rectified_images_and_maps_are_those_of_a_pinhole_camera(active_node, pe
     )
 
 
+def test_images_that_are_rectified_already_go_by_the_p_of_the_camera(active_node, peer, engine):
+    assert peer.set_parameter('image_is_rectified', True).successful
+    image = picture(120, 160)
+    info = distorted_info(image)
+    maps = maps_of(peer, image, info, (INFO, STD))
+
+    # What image_proc publishes beside image_rect has the K of the raw image, 100 px.
+    scale = 90 * np.sqrt(96 / 160 * 64 / 120) / 80
+    np.testing.assert_allclose(
+        maps[STD], scale * engine.predict(image).depth_std, **FLOAT_TOLERANCE
+    )
+    assert list(maps[INFO].d) == [0.0] * 5
+    np.testing.assert_allclose(maps[INFO].k, np.reshape(info.p, (3, 4))[:, :3].ravel())
+    np.testing.assert_allclose(maps[INFO].p, info.p)
+
+
+def test_rectified_images_are_not_rectified_again(node, peer, start_node):
+    names = ('rectify', 'image_is_rectified')
+    for first, second in (names, names[::-1]):
+        assert peer.set_parameter(first, True).successful
+        refused = peer.set_parameter(second, True)
+        assert not refused.successful
+        assert 'would both be true' in refused.reason
+        assert peer.set_parameter(first, False).successful
+
+    both = start_node(parameters=dict.fromkeys(names, 'true'))
+    assert both.wait() == 2
+    assert 'would both be true' in both.log
+
+
 def test_images_that_cannot_be_rectified_are_refused_until_they_can_be(active_node, peer):
     start = len(active_node.log)
     assert peer.set_parameter('rectify', True).successful
