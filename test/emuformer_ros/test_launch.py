@@ -1,7 +1,6 @@
 """The launch file without a ROS installation: read, not run. Where launch_ros is, it is run."""
 
 import ast
-import importlib.util
 import os
 import signal
 import subprocess
@@ -9,8 +8,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from unittest.mock import MagicMock
 
+import launch_files
 import pytest
 import yaml
 from frames import image_message, picture
@@ -81,15 +80,8 @@ def test_the_node_is_started_by_its_executable_and_name(tree):
 
 
 @pytest.fixture
-def launch_file(tree: ast.Module, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The launch file, with stand-ins for what it imports of launch: they note how it is used."""
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module.startswith('launch'):
-            monkeypatch.setitem(sys.modules, statement.module, MagicMock())
-    spec = importlib.util.spec_from_file_location('perception_launch', LAUNCH_FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return launch_files.load(LAUNCH_FILE, monkeypatch)
 
 
 def context(**arguments: str) -> SimpleNamespace:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import launch_files
 import pytest
 from ros_peer import RosPeer
 
@@ -64,6 +66,16 @@ def test_the_included_launch_file_tells_of_the_transitions_that_the_recording_wa
     # A plain Node emits no event that OnStateTransition handles.
     assert 'OnStateTransition' in names(LAUNCH_FILE)
     assert started['perception_node'] == 'LifecycleNode'
+
+
+@pytest.mark.parametrize(('loop', 'asked'), [('true', True), ('True', True), ('false', False)])
+def test_the_recording_loops_where_it_is_asked_to_however_that_is_written(
+    loop, asked, monkeypatch
+):
+    file = launch_files.load(LAUNCH_FILE, monkeypatch)
+    file.play_when_active(SimpleNamespace(launch_configurations={'loop': loop}))
+
+    assert ('--loop' in file.ExecuteProcess.call_args.kwargs['cmd']) is asked
 
 
 @pytest.fixture
