@@ -149,10 +149,11 @@ def test_several_processes_render_what_one_does(root, tmp_path):
 
 
 def _render_until_killed(root) -> None:
-    draw = SceneSet.render
+    draw, indices = SceneSet.render, []
 
     def render(self, index):
-        if index == SHARD_FRAMES + 3:
+        indices.append(index)
+        if len(indices) == SHARD_FRAMES + 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return draw(self, index)
 
@@ -177,7 +178,8 @@ def test_a_killed_rendering_goes_on_where_it_stood(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(SceneSet, 'render', render)
     resumed = SyntheticDataset(tmp_path, count=2 * SHARD_FRAMES, workers=1, **SIZE)
-    assert indices == list(range(SHARD_FRAMES, 2 * SHARD_FRAMES))
+    assert len(indices) == SHARD_FRAMES
+    assert indices[0] % SHARD_FRAMES == 0
     for index in (0, SHARD_FRAMES - 1, SHARD_FRAMES, 2 * SHARD_FRAMES - 1):
         np.testing.assert_array_equal(resumed.read(index).image, whole.read(index).image)
         np.testing.assert_array_equal(resumed.read(index).depth, whole.read(index).depth)
@@ -193,12 +195,29 @@ def test_a_failed_rendering_leaves_no_piece_behind(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.rglob('*') if file.is_file()] == ['meta.json']
 
 
-def test_two_renderings_into_one_folder_do_not_disturb_each_other(tmp_path, rendered):
+def test_two_renderings_into_one_folder_do_not_disturb_each_other(tmp_path, rendered, monkeypatch):
     dataset = SyntheticDataset(tmp_path, count=1, workers=1, **SIZE)
     before = dataset.read(0).image
-    scene_cache._render_shard(dataset.scene_set, dataset.folder, 0)
+    monkeypatch.setattr(scene_cache, '_has', lambda *_: False)  # as it was when both began
+    scene_cache._render_shard(dataset.scene_set, dataset.folder, 0, scene_cache.ARRAYS)
+    assert len(rendered) == 2 * SHARD_FRAMES
     np.testing.assert_array_equal(dataset.read(0).image, before)
     assert not list(dataset.folder.glob('.partial-*'))
+
+
+def test_what_another_process_has_rendered_meanwhile_is_not_rendered_again(tmp_path, monkeypatch):
+    frame, indices = scenes.render('indoor', 0, 4, 6), []
+
+    def render_all_at_the_first(self, index):
+        indices.append(index)
+        if len(indices) == 1:
+            SyntheticDataset(tmp_path, count=3 * SHARD_FRAMES, workers=1, **SIZE)
+        return frame
+
+    monkeypatch.setattr(SceneSet, 'render', render_all_at_the_first)
+    SyntheticDataset(tmp_path, count=3 * SHARD_FRAMES, workers=1, **SIZE)
+    # The inner one knows nothing of the shard that the outer one has begun.
+    assert len(indices) == 4 * SHARD_FRAMES
 
 
 def test_pieces_of_a_rendering_killed_long_ago_are_removed(tmp_path, rendered):

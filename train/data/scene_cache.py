@@ -3,12 +3,13 @@
 A frame is a function of its parameters and its number alone, so a folder grows with the largest
 number of frames ever asked for. Frames lie in shards; a shard is written aside and renamed when it
 is whole, so that a killed rendering goes on where it stood, and several processes may render into
-the same folder.
+the same folder: each takes shards in an order of its own, and leaves those that are there by then.
 """
 
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import threading
 import time
@@ -66,6 +67,7 @@ def prepare(
     missing = [shard for shard in shards if not _has(folder, shard, arrays)]
     if not missing:
         return folder
+    random.Random(os.getpid()).shuffle(missing)
     folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
     _write_description(scene_set, folder)
@@ -79,7 +81,8 @@ def prepare(
             total=len(shards) * SHARD_FRAMES,
             completed=(len(shards) - len(missing)) * SHARD_FRAMES,
         )
-        for _ in _render_shards(scene_set, folder, missing, min(workers, len(missing))):
+        workers = min(workers, len(missing))
+        for _ in _render_shards(scene_set, folder, missing, arrays, workers):
             progress.advance(bar, SHARD_FRAMES)
     return folder
 
@@ -103,12 +106,12 @@ def read(folder: Path, index: int, arrays: Sequence[str] = ARRAYS) -> dict[str, 
 
 
 def _render_shards(
-    scene_set: SceneSet, folder: Path, shards: list[int], workers: int
+    scene_set: SceneSet, folder: Path, shards: list[int], arrays: Sequence[str], workers: int
 ) -> Iterator[None]:
     """Render shards in parallel, yielding once for each that is done."""
     if workers < 2:
         for shard in shards:
-            yield _render_shard(scene_set, folder, shard)
+            yield _render_shard(scene_set, folder, shard, arrays)
         return
     # Spawned: a fork of a process with threads, PyTorch's and OpenCV's, can wait for ever for a
     # lock that one of them held.
@@ -117,7 +120,7 @@ def _render_shards(
     )
     try:
         for done in as_completed(
-            [pool.submit(_render_shard, scene_set, folder, shard) for shard in shards]
+            [pool.submit(_render_shard, scene_set, folder, shard, arrays) for shard in shards]
         ):
             yield done.result()
     finally:
@@ -135,7 +138,9 @@ def _exit_with_parent() -> None:
     os._exit(1)
 
 
-def _render_shard(scene_set: SceneSet, folder: Path, shard: int) -> None:
+def _render_shard(scene_set: SceneSet, folder: Path, shard: int, wanted: Sequence[str]) -> None:
+    if _has(folder, shard, wanted):
+        return
     first = shard * SHARD_FRAMES
     frames = [scene_set.render(index) for index in range(first, first + SHARD_FRAMES)]
     cameras = [frame.intrinsics for frame in frames]
