@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import (
     Callback,
+    Checkpoint,
     LearningRateMonitor,
     ModelCheckpoint,
     TQDMProgressBar,
@@ -58,6 +59,24 @@ class StepProgressBar(TQDMProgressBar):
         """Name the bar by what it shows; there are no epochs to count."""
         super().on_train_epoch_start(*arguments)
         self.train_progress_bar.set_description('training')
+
+
+class LastAfterValidation(Checkpoint):
+    """Writes the checkpoint that a run goes on from once more when a step is validated.
+
+    A resumed run does not validate that step again, so what is known of it must be in there.
+
+    Args:
+        path: The checkpoint.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write it; checkpoint callbacks run in order, so the best step is known by then."""
+        if not trainer.sanity_checking:
+            trainer.save_checkpoint(self._path)
 
 
 class TrainingCLI(LightningCLI):
@@ -114,7 +133,8 @@ class TrainingCLI(LightningCLI):
             every_n_train_steps=self.config_init.checkpoint_every,
             enable_version_counter=False,
         )
-        callbacks = [best, last, LearningRateMonitor('step')]
+        validated = LastAfterValidation(output / f'{LAST}.ckpt')
+        callbacks = [best, last, validated, LearningRateMonitor('step')]
         # One beside enable_progress_bar=False would be an error.
         if self.config_init.trainer.enable_progress_bar is not False:
             callbacks.append(StepProgressBar(refresh_rate=5))

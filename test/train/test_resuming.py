@@ -53,6 +53,22 @@ def test_metrics_of_a_resumed_run_are_those_of_one_that_was_not_stopped(argument
         assert resumed == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_resumed_run_knows_the_best_step_before(arguments, tmp_path, monkeypatch):
+    losses = {0: 9.0, 1: 4.0, 2: 1.0, 3: 3.0, 4: 2.0}
+
+    def log_loss(self):
+        self.log('val/loss', losses[self.global_step])
+
+    monkeypatch.setattr(NetworkModule, 'on_validation_epoch_end', log_loss)
+    arguments = [*arguments, '--trainer.max_steps=4', '--checkpoint_every=1']
+    arguments = [*arguments, f'--output={tmp_path}']
+    for step in (2, 3):
+        stop_at(step, arguments)
+        assert read_checkpoint(tmp_path / 'last.ckpt')['global_step'] == step
+    assert run(NetworkModule, '', arguments) == 0
+    assert read_checkpoint(tmp_path / 'best.ckpt')['global_step'] == 2
+
+
 def test_going_on_with_other_options_is_refused(arguments, tmp_path, capsys):
     arguments = [*arguments, f'--output={tmp_path}']
     stop_at(1, arguments)
