@@ -121,7 +121,7 @@ def start_node(context: LaunchContext) -> list[Action]:
     if cameras := camera_names(context):
         overrides['cameras'] = cameras
     return [
-        # Tells launch of its transitions, which replay.launch.py waits for.
+        # Tells launch of its transitions, for those who include this file.
         LifecycleNode(
             package='emuformer_ros',
             executable='perception_node',

@@ -1,5 +1,8 @@
 """Plays a recording, with its time, through the perception node, and shows the maps in RViz."""
 
+import posixpath
+import sys
+
 from launch import LaunchContext, LaunchDescription
 from launch.action import Action
 from launch.actions import (
@@ -9,9 +12,10 @@ from launch.actions import (
     OpaqueFunction,
     RegisterEventHandler,
 )
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.event_handlers import OnStateTransition
 
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.share import share_file
@@ -50,7 +54,17 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def play_when_active(context: LaunchContext) -> list[Action]:
-    """Plays from the beginning as soon as the node listens: no frame is lost to its start."""
+    """Plays from the beginning as soon as the node listens: no frame is lost to its start.
+
+    Once only: not again where the node is started or activated again.
+    """
+    namespace = context.launch_configurations.get('namespace', '')
+    node = posixpath.join('/', namespace.strip('/'), 'perception')
+    waiting = ExecuteProcess(
+        cmd=[sys.executable, '-m', 'emuformer_ros.wait_until_active', node],
+        additional_env=profile_environment(),
+        output='screen',
+    )
     loop = context.launch_configurations['loop'].lower() == 'true'
     player = ExecuteProcess(
         cmd=[
@@ -61,9 +75,11 @@ def play_when_active(context: LaunchContext) -> list[Action]:
         additional_env=profile_environment(),
         output='screen',
     )
+
+    def play(event: ProcessExited, context: LaunchContext) -> list[Action]:
+        return [player] if event.returncode == 0 else []
+
     return [
-        RegisterEventHandler(
-            # Not again where the node is activated again.
-            OnStateTransition(goal_state='active', entities=[player], handle_once=True)
-        )
+        RegisterEventHandler(OnProcessExit(target_action=waiting, on_exit=play)),
+        waiting,
     ]

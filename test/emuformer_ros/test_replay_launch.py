@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import launch_files
 import pytest
-from ros_peer import RosPeer
+from ros_peer import DEADLINE_S, RosPeer
 
 from emuformer_ros.share import share_file
 
@@ -34,12 +34,6 @@ def strings(file: Path) -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant)}
 
 
-def names(file: Path) -> set[str]:
-    return {
-        node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)
-    }
-
-
 def test_all_arguments_are_described_and_only_the_recording_has_no_default():
     declared = arguments(LAUNCH_FILE)
 
@@ -56,26 +50,76 @@ def test_it_includes_the_launch_file_of_the_node_in_simulated_time():
     assert {'use_sim_time', 'rviz'} <= set(arguments(INCLUDED))
 
 
-def test_the_included_launch_file_tells_of_the_transitions_that_the_recording_waits_for():
-    started = {
-        next(word.value.value for word in call.keywords if word.arg == 'executable'): call.func.id
-        for call in ast.walk(ast.parse(INCLUDED.read_text()))
-        if isinstance(call, ast.Call) and 'executable' in {word.arg for word in call.keywords}
-    }
+@pytest.fixture
+def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return launch_files.load(LAUNCH_FILE, monkeypatch)
 
-    # A plain Node emits no event that OnStateTransition handles.
-    assert 'OnStateTransition' in names(LAUNCH_FILE)
-    assert started['perception_node'] == 'LifecycleNode'
+
+def started(launch_file: ModuleType, **arguments: str) -> list[list]:
+    """The commands of what waits for the node and of what plays the recording."""
+    context = SimpleNamespace(launch_configurations={'loop': 'false', **arguments})
+    launch_file.play_when_active(context)
+    return [call.kwargs['cmd'] for call in launch_file.ExecuteProcess.call_args_list]
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'node'),
+    [
+        ({}, '/perception'),
+        ({'namespace': ''}, '/perception'),
+        ({'namespace': '/robot'}, '/robot/perception'),
+        ({'namespace': 'robot/'}, '/robot/perception'),
+    ],
+)
+def test_the_recording_waits_for_the_node_in_its_namespace(launch_file, arguments, node):
+    waiting, player = started(launch_file, **arguments)
+
+    assert waiting[1:] == ['-m', 'emuformer_ros.wait_until_active', node]
+    assert player[:3] == ['ros2', 'bag', 'play']
+
+
+@pytest.mark.parametrize(('code', 'plays'), [(0, True), (1, False)])
+def test_the_recording_plays_only_if_the_node_became_active(launch_file, code, plays):
+    started(launch_file)
+    on_exit = launch_file.OnProcessExit.call_args.kwargs['on_exit']
+
+    assert bool(on_exit(SimpleNamespace(returncode=code), None)) is plays
 
 
 @pytest.mark.parametrize(('loop', 'asked'), [('true', True), ('True', True), ('false', False)])
 def test_the_recording_loops_where_it_is_asked_to_however_that_is_written(
-    loop, asked, monkeypatch
+    loop, asked, launch_file
 ):
-    file = launch_files.load(LAUNCH_FILE, monkeypatch)
-    file.play_when_active(SimpleNamespace(launch_configurations={'loop': loop}))
+    assert ('--loop' in started(launch_file, loop=loop)[1]) is asked
 
-    assert ('--loop' in file.ExecuteProcess.call_args.kwargs['cmd']) is asked
+
+def test_waiting_ends_when_the_node_is_active_and_not_before(node, peer, checkpoints):
+    command = [sys.executable, '-m', 'emuformer_ros.wait_until_active', '/perception']
+    waiting = subprocess.Popen(command)
+    try:
+        peer.wait_for(
+            lambda: 'wait_until_active' in peer.node.get_node_names(), 'the process that waits'
+        )
+        assert peer.set_parameter('checkpoint', str(checkpoints['SegFormer'])).successful
+        assert peer.transition('configure')
+        assert waiting.poll() is None
+        assert peer.transition('activate')
+        assert waiting.wait(DEADLINE_S) == 0
+    finally:
+        waiting.kill()
+
+
+def test_waiting_that_is_interrupted_has_not_seen_the_node_active(peer):
+    command = [sys.executable, '-m', 'emuformer_ros.wait_until_active', '/nobody']
+    waiting = subprocess.Popen(command)
+    try:
+        peer.wait_for(
+            lambda: 'wait_until_active' in peer.node.get_node_names(), 'the process that waits'
+        )
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(DEADLINE_S) == 1
+    finally:
+        waiting.kill()
 
 
 @pytest.fixture
