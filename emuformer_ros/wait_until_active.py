@@ -8,6 +8,7 @@ while it happens.
 
 import argparse
 import sys
+import time
 
 import rclpy
 from lifecycle_msgs.msg import State
@@ -29,15 +30,15 @@ def wait_until_active(node: Node, name: str) -> None:
         ExternalShutdownException: If ROS is shut down before.
     """
     client = node.create_client(GetState, f'{name}/get_state')
-    answer = None
-    while answer is None or answer.current_state.id != State.PRIMARY_STATE_ACTIVE:
-        if not node.context.ok():
-            raise ExternalShutdownException
-        if not client.wait_for_service(_PERIOD_S):
-            continue
-        future = client.call_async(GetState.Request())
-        rclpy.spin_until_future_complete(node, future, timeout_sec=_PERIOD_S)
-        answer = future.result()
+    while node.context.ok():
+        if client.wait_for_service(_PERIOD_S):
+            future = client.call_async(GetState.Request())
+            rclpy.spin_until_future_complete(node, future, timeout_sec=_PERIOD_S)
+            answer = future.result()
+            if answer is not None and answer.current_state.id == State.PRIMARY_STATE_ACTIVE:
+                return
+            time.sleep(_PERIOD_S)
+    raise ExternalShutdownException
 
 
 def main(arguments: list[str] | None = None) -> int:
