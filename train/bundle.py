@@ -10,7 +10,7 @@ What follows `--` is added to every training.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -174,7 +174,12 @@ def _write(dest: Path, layout: Layout, settings: Settings, plan: Plan, progress:
     if _STUDENT not in {result.model.name for result in results}:
         return str(figures)
     network = emu_model.load(layout.network(_STUDENT))
-    checkpoint.save(network, network.info, dest, half=True)
+    # Whoever gets the file has no use for folders of the machine that made it.
+    training = {
+        key: value.removeprefix(f'{layout.root}/') if isinstance(value, str) else value
+        for key, value in network.info.training.items()
+    }
+    checkpoint.save(network, replace(network.info, training=training), dest, half=True)
     return f'{figures} and {dest}'
 
 
