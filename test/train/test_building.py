@@ -84,7 +84,8 @@ def test_every_depth_head_starts_at_the_mean_depth(target, bias, info):
 
 
 def test_a_run_says_what_it_cannot_start_from(arguments, checkpoints, tmp_path, capsys):
-    options = [f'--model.encoder_weights={checkpoints["SegFormer"]}', '--model.backbone=mit_b1']
+    options = ['--trainer.max_steps=1', '--model.backbone=mit_b1']
+    options += [f'--model.encoder_weights={checkpoints["SegFormer"]}']
     assert run(NetworkModule, '', [*arguments, *options, f'--output={tmp_path}']) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: '{checkpoints['SegFormer']}', a SegFormer with mit_b0")
