@@ -5,6 +5,7 @@ import pytest
 from frames import IMAGE_TOPIC, camera_info, header, image_message, picture, pixels_of
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from sklearn.metrics import adjusted_rand_score
 
 from emu_model.engines import create_engine
 from emu_model.overlay import blend_classes
@@ -236,5 +237,7 @@ def test_objects_are_published_by_a_network_that_tells_them_apart(node, peer, ch
     found = np.frombuffer(message.data, np.uint16).reshape(message.height, message.width)
     assert (message.encoding, message.step) == ('16UC1', 2 * image.shape[1])
     engine = create_engine(checkpoints['SegInstanceFormer'], 'torch', 'cpu')
-    np.testing.assert_array_equal(found, engine.predict(image, ('instances',)).instances)
+    expected = engine.predict(image, ('instances',)).instances
+    # Two processes may add floats in another order, and a vote between two peaks change sides.
+    assert adjusted_rand_score(expected.ravel(), found.ravel()) > 0.99
     assert len(np.unique(found)) > 1

@@ -116,7 +116,7 @@ def test_a_variance_that_was_not_trained_is_not_taught(
     options, arguments, unsure_of_nothing, tmp_path, capsys
 ):
     options = [*options, f'--model.teacher={unsure_of_nothing}', f'--output={tmp_path}/out']
-    assert run(DistillationModule, '', [*arguments, *options]) == 1
+    assert run(DistillationModule, '', [*arguments, *options, '--trainer.max_steps=1']) == 1
     error = capsys.readouterr().err
     assert "was trained with depth_loss 'l1', which leaves the variance" in error
     assert '--model.rmsle_weight 0' in error

@@ -110,7 +110,9 @@ def test_a_configuration_may_name_the_folder(arguments, tmp_path, capsys):
     output = tmp_path / 'run'
     config = tmp_path / 'config.yaml'
     config.write_text(f'output: {output}\ncheckpoint_every: 2\n')
-    options = [*arguments, f'--config={config}', '--trainer.max_steps=3']
+    # Validation would write the checkpoint too.
+    options = [*arguments, '--trainer.max_steps=3', '--trainer.limit_val_batches=0']
+    options += [f'--config={config}', '--keep=last']
     assert run(NetworkModule, '', options) == 0
     assert read_checkpoint(output / 'last.ckpt')['global_step'] == 2
     assert logged(output, 'train/loss')
