@@ -154,7 +154,9 @@ def test_the_cuda_engine_gives_the_plain_maps(path, images, precision, tolerance
         )
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    'dtype', [torch.float32, torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)]
+)
 def test_the_network_of_the_cuda_engine_is_the_plain_one_in_its_precision(path, images, dtype):
     from emu_model.engines.torch_cuda_engine import FrameNetwork
 

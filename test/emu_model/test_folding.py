@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mit_sizes import MIT
 from torch import nn
 
 from emu_model import DepthFormer, SegDepthFormer, SegFormer
 from emu_model.folding import fold_head
 from emu_model.heads import AllMLPHead, FoldedMLPHead, fold
-from emu_model.mit_variants import VARIANTS
 from emu_model.sampling import MonteCarloDropout, SubEnsemble, predict_distribution
 
-BACKBONES = (*VARIANTS, 'pvt_v2_b0', 'convnext_atto', 'resnet18')
+BACKBONES = (*MIT, 'pvt_v2_b0', 'convnext_atto', 'resnet18')
 TOLERANCE = 1e-5
 """Largest difference over largest magnitude that fp32 rounding may cost."""
 

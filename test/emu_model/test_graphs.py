@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from mit_sizes import MIT
 
 from emu_model import SegDepthFormer, checkpoint
-from emu_model.backbones.mit import VARIANTS
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.folding import fold_head
 from emu_model.graphs.network import (
@@ -45,7 +45,7 @@ def normalised(frames):
     return (image - mean) / std
 
 
-@pytest.mark.parametrize('backbone', [*VARIANTS, *OTHERS])
+@pytest.mark.parametrize('backbone', [*MIT, *OTHERS])
 def test_graph_is_the_network_at_any_size(backbone, tmp_path):
     network, _, path = saved(tmp_path, backbone)
     model = build_network(path)

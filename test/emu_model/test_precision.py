@@ -99,7 +99,7 @@ def test_every_precision_that_can_be_chosen_keeps_the_maps_as_good(
     assert_as_good(engine.predict(images).maps(), plain, frames)
 
 
-@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+@pytest.mark.parametrize('precision', ['bf16', pytest.param('fp16', marks=pytest.mark.slow)])
 def test_the_network_of_the_cuda_engine_keeps_the_maps_as_good(precision, plain, images, frames):
     pytest.importorskip('triton', reason='Triton is there on Linux alone')
     from emu_model.engines.torch_cuda_engine import DTYPES, FrameNetwork
