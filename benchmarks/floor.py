@@ -8,8 +8,8 @@ _SIZE = 2048
 _REPEATS = 10
 
 
-def count_macs(setting: Setting) -> float:
-    """Multiply-adds of the network with folded heads, up to its raw outputs."""
+def count_macs(setting: Setting, part: str = '') -> float:
+    """Multiply-adds up to the raw outputs, with folded heads, or of the part "backbone" alone."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,7 +18,7 @@ def count_macs(setting: Setting) -> float:
 
     network = fold(load(setting.checkpoint))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, setting.height, setting.width))
+        network.get_submodule(part)(torch.zeros(1, 3, setting.height, setting.width))
     return counter.get_total_flops() / 2
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.candidates import FOUR_MAPS, Setting, make_checkpoint
+from benchmarks.floor import count_macs
 from emu_model.engines import create_engine, openvino_engine
 from emu_model.engines.strips import HeadStrips, TailStrips
 
@@ -91,9 +92,11 @@ def main() -> None:
         )
         make_checkpoint(setting)
         found = {each: measure(setting, each, options.rounds) for each in options.precisions}
+        macs = [count_macs(setting, part) / 1e9 for part in ('', 'backbone')]
     print(f'| ms | {" | ".join(found)} |\n|---|{"---|" * len(found)}')
     for part in (*PARTS, 'rest', 'whole'):
         print(f'| {part} | {" | ".join(f"{times[part]:.0f}" for times in found.values())} |')
+    print("{:.1f} billion multiply-adds, {:.1f} of them the encoder's".format(*macs))
 
 
 if __name__ == '__main__':
