@@ -1,5 +1,7 @@
 """What the inference benchmark compares: each candidate makes a function to time."""
 
+import argparse
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +28,6 @@ class Setting:
         height: Of the frame and the maps.
         width: Of the frame and the maps.
         classes: Of the semantic head.
-        threads: CPU threads.
     """
 
     checkpoint: Path
@@ -34,7 +35,17 @@ class Setting:
     height: int
     width: int
     classes: int
-    threads: int
+
+    @staticmethod
+    def of(options: argparse.Namespace, checkpoint: Path) -> 'Setting':
+        """What the options of `add_setting_options` say."""
+        size = options.height, options.width
+        return Setting(checkpoint, options.backbone, *size, options.classes)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of every candidate, as engines choose them: taskset limits them."""
+        return len(os.sched_getaffinity(0))
 
     def arguments(self) -> dict[str, object]:
         """As command line arguments, for a process of its own."""
@@ -43,6 +54,14 @@ class Setting:
     def frame(self) -> np.ndarray:
         """A frame of noise, uint8 (H, W, 3); the time does not depend on what it shows."""
         return np.random.default_rng(0).integers(0, 256, (self.height, self.width, 3), np.uint8)
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """The options that a Setting is made of."""
+    parser.add_argument('--backbone', default='mit_b2')
+    parser.add_argument('--height', type=int, default=480)
+    parser.add_argument('--width', type=int, default=640)
+    parser.add_argument('--classes', type=int, default=40)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ for each candidate, weights and runtime included.
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -25,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.candidates import CANDIDATES, Setting, make_checkpoint
+from benchmarks.candidates import CANDIDATES, Setting, add_setting_options, make_checkpoint
 from benchmarks.floor import arithmetic_floor_ms, count_macs
 from benchmarks.report import write_markdown, write_plot
 
@@ -130,12 +129,8 @@ def summarise(setting: Setting, times: dict, peaks: dict) -> list[Result]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--backbone', default='mit_b2')
-    parser.add_argument('--height', type=int, default=480)
-    parser.add_argument('--width', type=int, default=640)
-    parser.add_argument('--classes', type=int, default=40)
+    add_setting_options(parser)
     parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         '--only', nargs='+', choices=CANDIDATES, help='all that run here by default'
     )
@@ -147,14 +142,8 @@ def main() -> None:
     parser.add_argument('--checkpoint', type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(
-            options.checkpoint or Path(folder) / 'network.safetensors',
-            options.backbone,
-            options.height,
-            options.width,
-            options.classes,
-            options.threads,
-        )
+        checkpoint = options.checkpoint or Path(folder) / 'network.safetensors'
+        setting = Setting.of(options, checkpoint)
         if options.memory_of:
             run = CANDIDATES[options.memory_of].make(setting)
             for _ in range(3):

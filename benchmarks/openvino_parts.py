@@ -7,7 +7,6 @@ maps, and what is left (copies and calls).
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.candidates import FOUR_MAPS, Setting, make_checkpoint
+from benchmarks.candidates import FOUR_MAPS, Setting, add_setting_options, make_checkpoint
 from benchmarks.floor import count_macs
 from emu_model.engines import create_engine, openvino_engine
 from emu_model.engines.strips import HeadStrips, TailStrips
@@ -74,22 +73,12 @@ class _Timed:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--backbone', default='mit_b2')
-    parser.add_argument('--height', type=int, default=480)
-    parser.add_argument('--width', type=int, default=640)
-    parser.add_argument('--classes', type=int, default=40)
+    add_setting_options(parser)
     parser.add_argument('--precisions', nargs='+', default=['fp32', 'bf16'])
     parser.add_argument('--rounds', type=int, default=15)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(
-            Path(folder) / 'network.safetensors',
-            options.backbone,
-            options.height,
-            options.width,
-            options.classes,
-            len(os.sched_getaffinity(0)),
-        )
+        setting = Setting.of(options, Path(folder) / 'network.safetensors')
         make_checkpoint(setting)
         found = {each: measure(setting, each, options.rounds) for each in options.precisions}
         macs = [count_macs(setting, part) / 1e9 for part in ('', 'backbone')]
