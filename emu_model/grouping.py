@@ -7,6 +7,7 @@ class for themselves, so that an object has one class.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -67,7 +68,7 @@ def group_by_votes(
 
     def assign(votes: np.ndarray) -> np.ndarray:
         # Votes of an object lie together: far fewer cells than votes are to be compared.
-        cells, cell_of_vote = _cells(votes, bandwidth / _CELLS_IN_A_BANDWIDTH)
+        cells, cell_of_vote = _occupied(votes, bandwidth / _CELLS_IN_A_BANDWIDTH)
         return _nearest(cells, _peaks(votes, bandwidth, least_pixels))[cell_of_vote]
 
     return _group(classes, offset_x, offset_y, things, least_pixels, assign)
@@ -155,13 +156,38 @@ def _group(
     return instances
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Square cells that votes are sorted into.
+
+    Attributes:
+        origin: Centre of the first cell, x and y.
+        size: Of a cell, in pixels.
+        width: Cells of a row.
+        height: Rows.
+        cells: Each vote's, row by row, int64 (votes,).
+    """
+
+    origin: np.ndarray
+    size: float
+    width: int
+    height: int
+    cells: np.ndarray
+
+    @staticmethod
+    def of(votes: np.ndarray, size: float) -> '_Grid':
+        """Around votes, (N, 2) x and y."""
+        origin = votes.min(axis=0)
+        columns, rows = np.rint((votes - origin) / size).astype(np.int64).T
+        width, height = columns.max() + 1, rows.max() + 1
+        return _Grid(origin, size, width, height, rows * width + columns)
+
+
 def _peaks(votes: np.ndarray, bandwidth: float, least_votes: int) -> np.ndarray:
     """Where votes gather, (N, 2) x and y: maxima of their density within a bandwidth."""
-    origin, cell = votes.min(axis=0), bandwidth / 2
-    cells = np.rint((votes - origin) / cell).astype(np.int64)
-    width, height = cells.max(axis=0) + 1
-    counts = np.bincount(cells[:, 1] * width + cells[:, 0], minlength=width * height)
-    counts = counts.reshape(height, width).astype(np.float32)
+    grid = _Grid.of(votes, bandwidth / 2)
+    counts = np.bincount(grid.cells, minlength=grid.width * grid.height)
+    counts = counts.reshape(grid.height, grid.width).astype(np.float32)
     kernel = cv2.getGaussianKernel(17, sigma=2)
     density = cv2.sepFilter2D(counts, -1, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
     highest = cv2.dilate(density, np.ones((5, 5), np.uint8))
@@ -170,17 +196,15 @@ def _peaks(votes: np.ndarray, bandwidth: float, least_votes: int) -> np.ndarray:
     _, _, _, centres = cv2.connectedComponentsWithStats(peaks)  # cells side by side are one peak
     if len(centres) < 2:
         return votes.mean(axis=0, keepdims=True)
-    return origin + centres[1:] * cell
+    return grid.origin + centres[1:] * grid.size
 
 
-def _cells(votes: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+def _occupied(votes: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Centres of the cells with votes in them, float32 (N, 2), and the number of each vote's."""
-    origin = votes.min(axis=0)
-    columns, rows = np.rint((votes - origin) / size).astype(np.int64).T
-    width = columns.max() + 1
-    occupied, of_vote = np.unique(rows * width + columns, return_inverse=True)
-    places = np.stack([occupied % width, occupied // width], axis=1)
-    return (origin + places * size).astype(np.float32), of_vote
+    grid = _Grid.of(votes, size)
+    occupied, of_vote = np.unique(grid.cells, return_inverse=True)
+    places = np.stack([occupied % grid.width, occupied // grid.width], axis=1)
+    return (grid.origin + places * size).astype(np.float32), of_vote
 
 
 def _nearest(votes: np.ndarray, centres: np.ndarray) -> np.ndarray:

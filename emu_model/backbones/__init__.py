@@ -9,7 +9,6 @@ from emu_model.backbones import mit  # noqa: F401  (registers MiT-B0…B5 with t
 LEVELS = 4
 """Feature maps that the heads take: the coarsest four, at strides 4 to 32 for most backbones."""
 
-
 _CHANNELS_FIRST = Format.NCHW
 
 
