@@ -161,7 +161,6 @@ class Perception:
             info = decode_camera_info(data)
             if self._rectified:
                 info = rectified_info(info)
-                info.d = np.asarray(info.d)  # as rosbags serialises it
             scale = depth_scale(info, image_size, network_size, calibrated_px)
             return CameraGeometry(scale, rescale(info, image_size, size))
         except (BagError, CameraInfoError) as error:

@@ -108,7 +108,9 @@ def rectified_info(info: 'CameraInfo') -> 'CameraInfo':
         raise CameraInfoError('its P has no focal length: calibrate the camera again')
     rectified = copy.copy(info)
     rectified.distortion_model = 'plumb_bob'
-    rectified.d = array.array('d', [0.0] * 5)
+    straight = np.zeros(5)
+    # rosbags serialises arrays of NumPy only, rclpy none of them where the length is free.
+    rectified.d = straight if isinstance(info.d, np.ndarray) else array.array('d', straight)
     rectified.r = np.eye(3).ravel()
     rectified.k = np.reshape(info.p, (3, 4))[:, :3].ravel()
     return rectified
