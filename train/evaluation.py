@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,14 @@ class EvaluationData:
 
     def batches(self, size: tuple[int, int] | None, shift: str | None = None) -> DataLoader:
         """The frames at a size, in order; of a shift, if one is named."""
-        options = dict(self.options)
-        if shift is not None:
-            options |= {**self.shift_options, 'shift': shift}
-        dataset = self._dataset(options)
+        dataset = self._frames if shift is None else self._shifted(shift)
         if self.eigen:
             return loader_of(dataset, None, 1, self.workers)
         return loader_of(dataset, size, self.batch_size, self.workers)
 
     def eigen_range_m(self) -> tuple[float, float] | None:
         """(nearest, farthest) depth that is evaluated as papers on KITTI do; None if it is not."""
-        return self._dataset(self.options).depth_range_m if self.eigen else None
+        return self._frames.depth_range_m if self.eigen else None
 
     def check(self, checkpoint: Path, info: CheckpointInfo) -> None:
         """Refuse a checkpoint, which is `info`, whose classes are not those of the frames.
@@ -78,7 +76,7 @@ class EvaluationData:
         Raises:
             ValueError: If they are not, or the data cannot be used.
         """
-        dataset = self._dataset(self.options)
+        dataset = self._frames
         compared = 'semantic' in info.tasks and dataset.labelled
         if compared and info.class_names != dataset.labels.class_names:
             raise ValueError(
@@ -89,7 +87,12 @@ class EvaluationData:
                 'python -m emu_model.import_weights --labels'
             )
 
-    def _dataset(self, options: Mapping[str, Any]) -> FrameDataset:
+    @cached_property
+    def _frames(self) -> FrameDataset:
+        return build(self.name, self.root, self.split, **self.options)
+
+    def _shifted(self, shift: str) -> FrameDataset:
+        options = {**self.options, **self.shift_options, 'shift': shift}
         return build(self.name, self.root, self.split, **options)
 
 
