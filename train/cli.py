@@ -21,6 +21,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
+from emu_model.memory import keep_freed_memory
 from emu_model.tasks import NETWORKS
 from train.errors import print_error
 from train.export import export
@@ -189,6 +190,7 @@ def run(
         training ends, and the first goes on to write the network.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     try:
         cli = create_cli(module, description, arguments)
         network = cli.config.output / NETWORK_FILE
