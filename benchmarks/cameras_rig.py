@@ -3,7 +3,6 @@
 Everything goes over DDS on this machine, with the packaged Fast DDS profile at both ends.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -20,10 +19,15 @@ from sensor_msgs.msg import CameraInfo, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.node_rig import MAPS, RELIABLE, SentFrame, camera_info, serialised_image
+from benchmarks.node_rig import (
+    MAPS,
+    RELIABLE,
+    SentFrame,
+    camera_info,
+    prepare_process,
+    serialised_image,
+)
 from emuformer_ros.bags.reading import header_stamp_ns, with_header_stamp
-from emuformer_ros.dds_profile import profile_environment
-from emuformer_ros.demo.isolation import free_domain_id, isolate
 from emuformer_ros.demo.node_process import NodeProcess
 from emuformer_ros.health.process_usage import process_usage
 
@@ -92,8 +96,7 @@ class CamerasRig:
     def __init__(
         self, cameras: int, is_shared: bool, size: tuple[int, int], parameters: dict[str, str]
     ) -> None:
-        isolate(free_domain_id())
-        os.environ.update(profile_environment())
+        prepare_process()
         self._statuses: dict[str, dict[str, str]] = {}
         self._names = [f'camera_{number}' for number in range(cameras)]
         self._is_shared = is_shared
