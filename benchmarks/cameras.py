@@ -8,13 +8,10 @@ this machine: at a given rate each, and each as soon as the maps of its last ima
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +19,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.cameras_rig import CamerasRig
+from benchmarks.node_options import (
+    PERCENTILES,
+    add_node_options,
+    node_parameters,
+    write_figures,
+)
 
-_PERCENTILES = (50, 95, 99, 100)
 _SETTLE_S = 3.0
 _WARM_UP_TIMEOUT_S = 120.0
 
@@ -113,7 +115,7 @@ def measure(rig: CamerasRig, nodes: int, name: str, play: Callable[[], None]) ->
         offered_hz=round(sum(len(feed.sent) for feed in rig.feeds) / duration, 2),
         rate_hz=round(len(latencies) / duration, 2),
         slowest_camera_hz=round(min(map(len, done)) / duration, 2),
-        latency_ms=tuple(np.percentile(latencies, _PERCENTILES).round(2).tolist()),
+        latency_ms=tuple(np.percentile(latencies, PERCENTILES).round(2).tolist()),
         cpu_percent=round(100 * cpu_s / duration, 1),
         memory_mb=round(rig.memory_mb(), 1),
     )
@@ -122,11 +124,7 @@ def measure(rig: CamerasRig, nodes: int, name: str, play: Callable[[], None]) ->
 def main() -> None:
     """The command line."""
     options = _parse()
-    parameters = {
-        name: str(value)
-        for name in ('checkpoint', 'engine', 'device', 'precision', 'max_batch')
-        if (value := getattr(options, name))
-    }
+    parameters = node_parameters(options, 'max_batch')
     results, runtime = [], {}
     for cameras in options.cameras:
         for nodes in sorted({1, cameras}):
@@ -143,16 +141,7 @@ def main() -> None:
                     results.append(measure(rig, nodes, name, play))
                     print_result(results[-1])
                 runtime = rig.runtime
-    if options.json:
-        found = {
-            'results': [asdict(result) for result in results],
-            'percentiles': _PERCENTILES,
-            'image': [options.height, options.width],
-            **runtime,
-            'machine': platform.processor() or platform.machine(),
-            'cpus': len(os.sched_getaffinity(0)),
-        }
-        options.json.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
+    write_figures(options, results, runtime)
 
 
 def print_result(result: Result) -> None:
@@ -173,14 +162,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--cameras', type=int, nargs='+', default=[1, 2, 4, 6])
     parser.add_argument('--rate', type=float, default=10.0, help='of each camera, in Hz')
     parser.add_argument('--seconds', type=float, default=20.0, help='of each scenario')
-    parser.add_argument('--height', type=int, default=480)
-    parser.add_argument('--width', type=int, default=640)
-    parser.add_argument('--checkpoint', type=Path, help='the bundled one by default')
-    parser.add_argument('--engine')
-    parser.add_argument('--device')
-    parser.add_argument('--precision')
+    add_node_options(parser)
     parser.add_argument('--max-batch', type=int, help='where the engine gains by batches')
-    parser.add_argument('--json', type=Path, help='file for the figures')
     return parser.parse_args()
 
 

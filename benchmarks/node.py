@@ -9,25 +9,27 @@ arrival of its last map; the overhead is what of it the engine did not run.
 """
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.node_options import (
+    PERCENTILES,
+    add_node_options,
+    node_parameters,
+    write_figures,
+)
 from benchmarks.node_rig import NodeRig, SentFrame
 
 _WARM_UP_FRAMES = 5
 _OVERLOAD = 3
 _SETTLE_S = 1.0
-_PERCENTILES = (50, 95, 99, 100)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def split(frames: Sequence[SentFrame]) -> dict[str, list[float]]:
 
 def percentiles_ms(times_s: Sequence[float]) -> tuple[float, ...]:
     """The percentiles of times in seconds, as milliseconds."""
-    found = np.percentile(1e3 * np.array(times_s), _PERCENTILES)
+    found = np.percentile(1e3 * np.array(times_s), PERCENTILES)
     return tuple(round(float(value), 2) for value in found)
 
 
@@ -136,12 +138,7 @@ def play_in_turn(rig: NodeRig, duration_s: float) -> None:
 def main() -> None:
     """The command line."""
     options = _parse()
-    parameters = {
-        name: str(value)
-        for name in ('checkpoint', 'engine', 'device', 'precision')
-        if (value := getattr(options, name))
-    }
-    with NodeRig((options.height, options.width), parameters) as rig:
+    with NodeRig((options.height, options.width), node_parameters(options)) as rig:
         warm_up(rig)
         results = [
             measure(
@@ -164,16 +161,7 @@ def main() -> None:
             f'{result.before_engine_ms[0]:.1f}, after {result.after_engine_ms[0]:.1f}), CPU '
             f'{result.cpu_percent:.0f} %, {result.memory_mb:.0f} MB'
         )
-    if options.json:
-        found = {
-            'results': [asdict(result) for result in results],
-            'percentiles': _PERCENTILES,
-            'image': [options.height, options.width],
-            **runtime,
-            'machine': platform.processor() or platform.machine(),
-            'cpus': len(os.sched_getaffinity(0)),
-        }
-        options.json.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
+    write_figures(options, results, runtime)
 
 
 def _parse() -> argparse.Namespace:
@@ -182,13 +170,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument('--rates', type=float, nargs='*', default=[10.0, 30.0], help='in Hz')
     parser.add_argument('--seconds', type=float, default=20.0, help='of each scenario')
-    parser.add_argument('--height', type=int, default=480)
-    parser.add_argument('--width', type=int, default=640)
-    parser.add_argument('--checkpoint', type=Path, help='the bundled one by default')
-    parser.add_argument('--engine')
-    parser.add_argument('--device')
-    parser.add_argument('--precision')
-    parser.add_argument('--json', type=Path, help='file for the figures')
+    add_node_options(parser)
     return parser.parse_args()
 
 
