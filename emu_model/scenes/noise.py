@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 _ACROSS, _UPWARDS, _SEED = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
 # What the products change by from one lattice point to the next.
 _NEXT_COLUMN = np.array([[0], [_ACROSS]], np.uint32)

@@ -119,6 +119,13 @@ class Primitives:
         return self.rows[:, _HEAD:]
 
     @cached_property
+    def texture_rank(self) -> np.ndarray:
+        """Place of each in a list sorted by texture, uint16 (N,)."""
+        rank = np.empty(len(self), np.uint16)
+        rank[np.argsort(self.material[:, 0], kind='stable')] = np.arange(len(self))
+        return rank
+
+    @cached_property
     def look(self) -> np.ndarray:
         """A number that primitives of the same class and material share, float64 (N,)."""
         weights = np.sqrt(2.0 + np.arange(ROW_LENGTH))

@@ -24,8 +24,8 @@ class Runs:
     @staticmethod
     def of(indices: np.ndarray) -> 'Runs':
         """The runs of a list of indices, int64 (N,), in any order."""
-        first = np.flatnonzero(np.diff(indices, prepend=-1))
-        return Runs(indices[first], np.diff(first, append=len(indices)))
+        starts = boundaries(indices)
+        return Runs(indices[starts], np.diff(starts, append=len(indices)))
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -44,11 +44,19 @@ class Runs:
     def part(self, start: int, end: int) -> 'Runs':
         """The list from one place to another."""
         first, last = self.ends.searchsorted(start, 'right'), self.starts.searchsorted(end)
-        lengths = self.ends[first:last].clip(None, end) - self.starts[first:last].clip(start)
-        return Runs(self.numbers[first:last], lengths)
+        ends = np.minimum(self.ends[first:last], end)
+        ends -= np.maximum(self.starts[first:last], start)
+        return Runs(self.numbers[first:last], ends)
 
     def only(self, places: np.ndarray) -> 'Runs':
         """The list at some ascending places, int64; runs may become empty."""
         ends = places.searchsorted(self.ends)
         ends[1:] -= ends[:-1].copy()
         return Runs(self.numbers, ends)
+
+
+def boundaries(values: np.ndarray) -> np.ndarray:
+    """Where runs of equal values (N,) begin, int64."""
+    change = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=change[1:])
+    return change.nonzero()[0]

@@ -6,6 +6,7 @@ import numpy as np
 
 from emu_model.scenes.camera import Camera
 from emu_model.scenes.primitives import Primitives, Shape
+from emu_model.scenes.runs import Runs
 from emu_model.scenes.vectors import dot
 
 
@@ -14,7 +15,7 @@ class Surfaces:
     """N surface points. Lengths are metres; textures are attached to the primitives.
 
     Attributes:
-        owner: Primitive of each point, int64 (N,).
+        owner: Primitive of each point.
         point: World coordinates, float64 (3, N).
         normal: Outward unit normal in the world, float32 (3, N).
         view: Unit direction from the camera to the point, float32 (3, N).
@@ -27,7 +28,7 @@ class Surfaces:
         width_b: Extent of a pixel along `b`, float32 (N,).
     """
 
-    owner: np.ndarray
+    owner: Runs
     point: np.ndarray
     normal: np.ndarray
     view: np.ndarray
@@ -55,26 +56,27 @@ def meet(
         x: Ray direction to the right, optical frame with z = 1, float64 (N,).
         y: Ray direction downwards, likewise.
         depth: Depth of the points in metres, float64 (N,).
-        owner: Primitive of each point, int64 (N,).
+        owner: Primitive of each point, int64 (N,); fastest where equal ones are neighbours.
     """
-    # Everything per primitive is made first and gathered per point; what needs the precision
+    # Everything per primitive is made first and repeated per point; what needs the precision
     # of doubles is over once the point is known within its primitive.
     single = np.float32
     rotation = primitives.rotation
     turn = np.einsum('nij,kj->ikn', rotation, camera.axes)
     start = np.einsum('nij,nj->in', rotation, np.array(camera.position) - primitives.centre)
-    turn = [[turn[i, k].take(owner) for k in range(3)] for i in range(3)]
+    runs = Runs.of(owner)
+    turn = runs.spread(turn)
     ray = [t[0] * x + t[1] * y + t[2] for t in turn]
-    local = [start[i].take(owner) + depth * ray[i] for i in range(3)]
-    half = primitives.half.T.take(owner, axis=1)
+    local = [s + depth * r for s, r in zip(runs.spread(start), ray)]
+    half = runs.spread(primitives.half.T)
     ratio = np.empty(half.shape, single)
     for i in range(3):
         ratio[i] = local[i] / half[i]
-    shape = primitives.shape.take(owner)
+    shape = runs.spread(primitives.shape)
     face = _faces(ratio, shape)
     normal = _normals(ratio, half.astype(single), shape, face)
 
-    origin = primitives.texture_origin.T.take(owner, axis=1)
+    origin = runs.spread(primitives.texture_origin.T)
     a, b = _in_plane([p + o for p, o in zip(local, origin)], face)
 
     # How far the point moves on the tangent plane when the ray moves by a pixel (Igehy 1999,
@@ -93,14 +95,12 @@ def meet(
         width_a = width_a + np.abs(step_a) * scale
         width_b = width_b + np.abs(step_b) * scale
 
-    to_world = rotation.astype(single)
+    to_world = runs.spread(rotation.astype(single).transpose(2, 1, 0))
     sight = camera.directions(x, y)
     return Surfaces(
-        owner=owner,
+        owner=runs,
         point=np.array(camera.position)[:, None] + depth * sight,
-        normal=np.stack(
-            [dot([to_world[:, i, k].take(owner) for i in range(3)], normal) for k in range(3)]
-        ),
+        normal=np.stack([dot(axis, normal) for axis in to_world]),
         view=sight.astype(single) / stretch,
         distance=depth.astype(single) * stretch,
         face=face,
@@ -132,7 +132,7 @@ def _normals(
     round_ones = (shape == Shape.ELLIPSOID) | ((shape == Shape.CYLINDER) & (face < 2))
     curved = np.flatnonzero(round_ones)
     if curved.size:
-        gradient = ratio[:, curved] / half[:, curved]
+        gradient = ratio.take(curved, axis=1) / half.take(curved, axis=1)
         gradient[2, shape[curved] == Shape.CYLINDER] = 0.0
         normal[:, curved] = gradient / np.sqrt(dot(gradient, gradient))
     return normal

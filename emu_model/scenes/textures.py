@@ -12,6 +12,7 @@ import numpy as np
 from emu_model.scenes.materials import Texture
 from emu_model.scenes.noise import fractal_noise, hash_unit
 from emu_model.scenes.primitives import Primitives
+from emu_model.scenes.runs import boundaries
 from emu_model.scenes.surfaces import Surfaces
 
 
@@ -26,8 +27,8 @@ class Patch:
         width_b: Extent of a pixel along b, float32 (N,).
         face: Own axis the surface faces, 0…2, int64 (N,).
         colour: Reflectance, float32 (3, N).
-        accent: Second colour, float32 (3, N).
-        pattern: Parameters of the texture, float32 (6, N).
+        accent: Second colour, float32 (3, N), or (3, 1) if all points share it.
+        pattern: Parameters of the texture, float32 (6, N), or (6, 1) likewise.
         seed: uint32 (N,).
         gloss: Share of mirrored sky, float32 (N,).
         emission: Radiance the surface gives off, float32 (3, N).
@@ -287,40 +288,41 @@ def paint(
     Returns:
         Reflectance, float32 (3, N); gloss, float32 (N,); emitted radiance, float32 (3, N).
     """
+    owner = surfaces.owner
     material = np.ascontiguousarray(primitives.material.T, np.float32)
-    kind = material[0].astype(np.int64).take(surfaces.owner)
-    colour = np.empty((3, len(kind)), np.float32)
-    emission = np.empty((3, len(kind)), np.float32)
-    gloss = np.empty(len(kind), np.float32)
-    for texture in np.flatnonzero(np.bincount(kind)):
-        points = np.flatnonzero(kind == texture)
-        numbers = material.take(surfaces.owner.take(points), axis=1)
-        face = surfaces.face.take(points)
+    colour = owner.spread(material[1:4])
+    gloss = owner.spread(material[14])
+    emission = owner.spread(material[1:4] * (material[17] * np.float32(lamplight)))
+    seed = owner.spread(material[13].astype(np.uint32)) + surfaces.face.astype(np.uint32)
+    kind = material[0].take(owner.numbers)
+    first = boundaries(kind)
+    for begin, end in zip(first, [*first[1:], len(kind)]):
+        points = slice(owner.starts[begin], owner.ends[end - 1])
+        numbers = material[4:13].take(owner.numbers[begin:end], axis=1)
+        if end - begin > 1:
+            numbers = numbers.repeat(owner.lengths[begin:end], axis=1)
         patch = Patch(
-            a=surfaces.a.take(points),
-            b=surfaces.b.take(points),
-            width_a=surfaces.width_a.take(points),
-            width_b=surfaces.width_b.take(points),
-            face=face,
-            colour=numbers[1:4],
-            accent=numbers[4:7],
-            pattern=numbers[7:13],
-            seed=numbers[13].astype(np.uint32) + face.astype(np.uint32),
-            gloss=numbers[14],
-            emission=numbers[1:4] * (numbers[17] * np.float32(lamplight)),
+            a=surfaces.a[points],
+            b=surfaces.b[points],
+            width_a=surfaces.width_a[points],
+            width_b=surfaces.width_b[points],
+            face=surfaces.face[points],
+            colour=colour[:, points],
+            accent=numbers[:3],
+            pattern=numbers[3:],
+            seed=seed[points],
+            gloss=gloss[points],
+            emission=emission[:, points],
             daylight=daylight,
             lamplight=lamplight,
         )
-        _DRAW[Texture(texture)](patch)
-        colour[:, points] = patch.colour
-        gloss[points] = patch.gloss
-        emission[:, points] = patch.emission
-    seed, grain, size = (material[i].take(surfaces.owner) for i in (13, 15, 16))
+        _DRAW[Texture(kind[begin])](patch)
+    grain, size = owner.spread(material[15:17])
     noise = fractal_noise(
         surfaces.a / size,
         surfaces.b / size,
         np.maximum(surfaces.width_a, surfaces.width_b) / size,
-        seed.astype(np.uint32) + surfaces.face.astype(np.uint32),
+        seed,
     )
     colour *= np.clip(1 + 2 * grain * noise, 0.1, 2)
     return colour, gloss, emission

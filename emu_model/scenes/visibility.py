@@ -67,19 +67,21 @@ class Grid:
         Args:
             bounds: First column, end column, first row, end row of each body, int64 (4, N).
         """
-        first_column, end_column, first_row, end_row = bounds
-        height = np.where(end_column > first_column, end_row - first_row, 0)
-        rows = Runs(np.arange(len(height)), height)
-        cell = np.arange(height.sum()) + rows.spread(first_row - rows.starts)
+        inside = ((bounds[0] < bounds[1]) & (bounds[2] < bounds[3])).nonzero()[0]
+        if not inside.size:
+            return
+        first_column, end_column, first_row, end_row = bounds.take(inside, axis=1)
+        rows = Runs(np.arange(len(inside)), end_row - first_row)
+        cell = rows.spread(first_row - rows.starts)
+        cell += np.arange(len(cell))
         cell *= self.columns
         # The rays of neighbouring cells are neighbours: a row of a rectangle is one range.
         start = self.starts.take(cell + rows.spread(first_column))
         length = self.starts.take(cell + rows.spread(end_column)) - start
+        bodies = Runs(inside, np.add.reduceat(length, rows.starts))
         ranges = Runs(np.arange(len(length)), length)
-        ends = np.append(0, ranges.ends).take(rows.ends)
-        bodies = Runs(rows.numbers, np.diff(ends, prepend=0))
         shift = start - ranges.starts
-        total = length.sum()
+        total = int(ranges.ends[-1])
         for begin in range(0, total, _CHUNK):
             end = min(begin + _CHUNK, total)
             ray = ranges.part(begin, end).spread(shift)
@@ -126,48 +128,64 @@ def sample(camera: Camera, offsets: np.ndarray, pixels: np.ndarray | None = None
     return Samples(x, y, Grid.of_cells(cells, camera.height, camera.width))
 
 
-def trace(
-    camera: Camera, primitives: Primitives, samples: Samples
-) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest surface on every ray.
+class Sight:
+    """Primitives as a camera sees them.
 
-    Returns:
-        Depth along the optical axis in metres, float64 (samples,), inf for none; and the index
-        of the primitive, int64 (samples,), -1 for none.
+    Args:
+        camera: The camera.
+        primitives: What there is to be seen.
 
     Raises:
         ValueError: If there are too many primitives for the depth buffer.
     """
-    if len(primitives) >= _ID_BITS:
-        raise ValueError(
-            f'{len(primitives)} primitives in one picture, at most {_ID_BITS - 1} are possible: '
-            'build the scene from fewer'
+
+    def __init__(self, camera: Camera, primitives: Primitives) -> None:
+        if len(primitives) >= _ID_BITS:
+            raise ValueError(
+                f'{len(primitives)} primitives in one picture, at most {_ID_BITS - 1} are '
+                'possible: build the scene from fewer'
+            )
+        self._shape = primitives.shape
+        self._bounds = camera.bounds(primitives)
+        self._turn = np.einsum('nij,kj->ikn', primitives.to_unit, camera.axes)
+        self._start = np.einsum(
+            'nij,nj->in', primitives.to_unit, np.array(camera.position) - primitives.centre
         )
-    # Positive doubles are ordered as their bits are. A depth with the primitive's number in its
-    # lowest bits makes nearest-wins a plain minimum, at a relative cost of 2^-36 in depth, and
-    # ties fall the same way on every machine.
-    nearest = np.full(len(samples), _NOTHING)
-    bounds = camera.bounds(primitives)
-    to_unit = np.einsum('nij,kj->ikn', primitives.to_unit, camera.axes)
-    origin = np.einsum(
-        'nij,nj->in', primitives.to_unit, np.array(camera.position) - primitives.centre
-    )
-    for shape, hit in HITS.items():
-        own = np.flatnonzero(primitives.shape == shape)
-        turn, start = to_unit[:, :, own], origin[:, own]
-        for pairs in samples.grid.pairs(bounds[:, own]):
-            x, y = samples.x.take(pairs.ray), samples.y.take(pairs.ray)
-            direction = []
-            for across, down, ahead in pairs.of_body(turn):
-                across *= x
-                down *= y
-                across += down
-                across += ahead
-                direction.append(across)
-            enter, leave = hit(pairs.of_body(start), direction)
-            seen = ((enter <= leave) & (enter > NEAR_M)).nonzero()[0]
-            key = enter.take(seen).view(np.int64) & ~_ID_BITS | pairs.of_body(own).take(seen)
-            np.minimum.at(nearest, pairs.ray.take(seen), key)
-    found = nearest != _NOTHING
-    depth = (nearest & ~_ID_BITS).view(np.float64)
-    return depth, np.where(found, nearest & _ID_BITS, -1)
+
+    def trace(
+        self, samples: Samples, among: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest surface on every ray.
+
+        Args:
+            samples: The rays.
+            among: Ascending indices of the primitives that count, int64; all by default.
+
+        Returns:
+            Depth along the optical axis in metres, float64 (samples,), inf for none; and the
+            index of the primitive, int64 (samples,), -1 for none.
+        """
+        # Positive doubles are ordered as their bits are. A depth with the primitive's number in
+        # its lowest bits makes nearest-wins a plain minimum, at a relative cost of 2^-36 in
+        # depth, and ties fall the same way on every machine.
+        nearest = np.full(len(samples), _NOTHING)
+        among = np.arange(len(self._shape)) if among is None else among
+        for shape, hit in HITS.items():
+            own = among[self._shape[among] == shape]
+            turn, start = self._turn[:, :, own], self._start[:, own]
+            for pairs in samples.grid.pairs(self._bounds[:, own]):
+                x, y = samples.x.take(pairs.ray), samples.y.take(pairs.ray)
+                direction = []
+                for across, down, ahead in pairs.of_body(turn):
+                    across *= x
+                    down *= y
+                    across += down
+                    across += ahead
+                    direction.append(across)
+                enter, leave = hit(pairs.of_body(start), direction)
+                seen = ((enter <= leave) & (enter > NEAR_M)).nonzero()[0]
+                key = enter.take(seen).view(np.int64) & ~_ID_BITS | pairs.of_body(own).take(seen)
+                np.minimum.at(nearest, pairs.ray.take(seen), key)
+        found = nearest != _NOTHING
+        depth = (nearest & ~_ID_BITS).view(np.float64)
+        return depth, np.where(found, nearest & _ID_BITS, -1)

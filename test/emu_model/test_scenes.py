@@ -10,7 +10,7 @@ import pytest
 from emu_model import scenes
 from emu_model.scenes.drawing import draw, look
 from emu_model.scenes.generate import build
-from emu_model.scenes.visibility import sample, trace
+from emu_model.scenes.visibility import Sight, sample
 
 KINDS = ('street', 'indoor')
 THING_IDS = [scenes.LABELS.id(name) for name in scenes.THINGS]
@@ -121,7 +121,7 @@ def test_left_pixel_minus_disparity_is_the_same_surface_point(kind, seed):
         chosen = order[rank == turn]
         rays = sample(right, np.zeros((1, 2)), pixel[chosen])
         rays.x[:] += beside[chosen] / k.fx
-        seen[chosen], owner[chosen] = trace(right, world.primitives, rays)
+        seen[chosen], owner[chosen] = Sight(right, world.primitives).trace(rays)
     same = np.abs(seen / depth - 1) < 1e-5
     # What is not the same point is hidden from the right eye by something closer. A handful of
     # rays graze an edge, where the rounding of depth to float32 decides.
