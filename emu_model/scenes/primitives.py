@@ -1,11 +1,11 @@
 """Boxes, ellipsoids and cylinders: what every object of a scene is made of."""
 
 import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from struct import Struct
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Shape(IntEnum):
 
 
 _HEAD = 13
+_PART, _LOOK = Struct(f'{_HEAD + 1}d'), Struct(f'{ROW_LENGTH}d')
 _CLASS_IDS = {name: float(index) for index, name in enumerate(LABELS.class_names)}
 
 
@@ -157,7 +158,7 @@ class Builder:
     """
 
     def __init__(self) -> None:
-        self._numbers = array('d')
+        self._parts = bytearray()
         # By identity: hashing a material takes longer than storing its numbers once more.
         self._materials: dict[int, tuple[int, Material]] = {}
         self.start('building')
@@ -192,23 +193,21 @@ class Builder:
         in_world: bool,
     ) -> None:
         x, y, z, yaw, cosine, sine = self._origin
-        self._numbers.extend(
-            (
-                shape,
-                x + cosine * centre[0] - sine * centre[1],
-                y + sine * centre[0] + cosine * centre[1],
-                z + centre[2],
-                0.5 * size[0],
-                0.5 * size[1],
-                0.5 * size[2],
-                yaw + turn[0],
-                turn[1],
-                turn[2],
-                self._class,
-                self._instance,
-                in_world,
-                self._materials.setdefault(id(material), (len(self._materials), material))[0],
-            )
+        self._parts += _PART.pack(
+            shape,
+            x + cosine * centre[0] - sine * centre[1],
+            y + sine * centre[0] + cosine * centre[1],
+            z + centre[2],
+            0.5 * size[0],
+            0.5 * size[1],
+            0.5 * size[2],
+            yaw + turn[0],
+            turn[1],
+            turn[2],
+            self._class,
+            self._instance,
+            in_world,
+            self._materials.setdefault(id(material), (len(self._materials), material))[0],
         )
 
     def box(
@@ -247,7 +246,7 @@ class Builder:
 
     def primitives(self) -> Primitives:
         """All parts so far."""
-        heads = np.array(self._numbers).reshape(-1, _HEAD + 1)
-        rows = [material.row() for _, material in self._materials.values()]
-        materials = np.array(rows).reshape(-1, ROW_LENGTH)
+        heads = np.frombuffer(bytes(self._parts)).reshape(-1, _HEAD + 1)
+        looks = b''.join(_LOOK.pack(*look.row()) for _, look in self._materials.values())
+        materials = np.frombuffer(looks).reshape(-1, ROW_LENGTH)
         return Primitives(np.hstack([heads[:, :_HEAD], materials[heads[:, _HEAD].astype(int)]]))
