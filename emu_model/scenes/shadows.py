@@ -43,7 +43,7 @@ class Shadows:
         ]
         self._across = _Across(light, around)
         self._positioned = bool(light[3])
-        low, high = self._across.box(primitives.corners[casters])
+        low, high = self._across.box(primitives.corners.T.take(casters, axis=2))
         self._bounds = self._across.bounds(low, high)
         self._low, self._high = self._across.shaded(low, high)
         to_unit, centre = primitives.to_unit[casters], primitives.centre[casters]
@@ -133,9 +133,9 @@ class _Across:
         return np.stack([dot(offset, axis) for axis in (self._first, self._second, self._light)])
 
     def box(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest place within bodies with corners (N, 8, 3), float64 (3, N) each."""
-        place = self.place(np.moveaxis(corners, -1, 0))
-        return place.min(axis=2), place.max(axis=2)
+        """Least and greatest place within bodies with corners (3, 8, N), float64 (3, N) each."""
+        place = self.place(corners)
+        return place.min(axis=1), place.max(axis=1)
 
     def shaded(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least and greatest place, likewise, that the bodies in such boxes may shade."""
