@@ -18,7 +18,7 @@ from train.reproduce.training import command_line
 from train.weighting import outcome, settings, trials
 from train.weighting.__main__ import main
 from train.weighting.outcome import Outcome, best_fixed
-from train.weighting.report import comparison
+from train.weighting.report import comparison, differences
 from train.weighting.settings import WeightingSettings
 from train.weighting.trials import EQUAL, FIXED, LEARNED, SINGLE, TASKS, Trial, make_plan
 
@@ -81,7 +81,7 @@ class Found:
         return (self.report.get(task) or {}).get(figure)
 
 
-def made(trial, miou, offset, imae, test=None):
+def made(trial, miou, offset, imae, test=None, drawn=(0.3, 0.5)):
     figures = {
         'semantic': {'miou': miou},
         'instance': {'offset_error': offset, 'ap50': 0.1},
@@ -90,7 +90,7 @@ def made(trial, miou, offset, imae, test=None):
     figures = {task: figures[task] for task in trial.tasks}
     weights = {'loss_weights': dict.fromkeys(trial.tasks, 0.5)}
     info = CheckpointInfo(trial.network, 'mit_b0', 256, training=weights, validation=figures)
-    resampled = {'semantic.miou': np.array([0.3, 0.5])}
+    resampled = {'semantic.miou': np.array(drawn)}
     return Outcome(trial, Found(test or figures, resampled), info)
 
 
@@ -121,6 +121,23 @@ def test_the_table_has_a_row_for_each_way_and_the_single_tasks_share_one():
     assert rows['semantic and depth, learned weights'][:3] == (0.5, None, 12.0)
     # The standard deviation of 0.3 and 0.5, in percent.
     assert '| 40.0 ± 10.0 | 6.00 |' in table.markdown()
+
+
+def test_learned_weights_are_compared_frame_by_frame_with_each_other_way():
+    outcomes = [
+        made(Trial(('semantic',), SINGLE), 0.4, 0, 0),
+        made(Trial(TASKS, EQUAL), 0.3, 5.0, 20.0),
+        made(Trial(TASKS, LEARNED), 0.5, 4.0, 12.0, drawn=(0.5, 0.8)),
+        made(Trial(('semantic', 'depth'), LEARNED), 0.5, 0, 12.0),
+    ]
+    lines = differences(outcomes).splitlines()
+    # On both resampled test sets, 20 and 30 points of IoU more.
+    assert [line for line in lines if line.startswith('| semantic alone')] == [
+        '| semantic alone | +10.0 [+20.2, +29.8] | – | – | – | – |'
+    ]
+    assert [line for line in lines if line.startswith('| equal weights')] == [
+        '| equal weights | +20.0 [+20.2, +29.8] | – | – | – | – |'
+    ]
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from train.files import write_json, write_text
@@ -14,7 +13,7 @@ from train.reproduce.paper import NAMES
 from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
 from train.reproduce.report import machine
-from train.reproduce.results import Repetitions
+from train.reproduce.results import Repetitions, difference
 from train.reproduce.table import Column, Row, Table, table_line
 from train.stereo_ablation.settings import AblationSettings
 from train.stereo_ablation.trials import ALL, VARIANTS, Variant
@@ -32,8 +31,6 @@ COLUMNS = (
 
 COMPARED = (COLUMNS[0], COLUMNS[1], COLUMNS[3])
 """What differences are given of."""
-
-_INTERVAL = (2.5, 97.5)
 
 
 def write_report(
@@ -91,7 +88,7 @@ def differences(results: Sequence[Result]) -> str:
         for result in _of(results, variant):
             reference = whole.get(result.model.seed)
             if reference is not None:
-                cells = [_difference(result, reference, column) for column in COMPARED]
+                cells = [difference(result, reference, column) for column in COMPARED]
                 lines.append(table_line([variant.label, str(result.model.seed), *cells]))
     note = (
         'In brackets the 95 % interval over resampled test frames, the same for both networks. An '
@@ -99,16 +96,6 @@ def differences(results: Sequence[Result]) -> str:
         'sign.'
     )
     return '\n'.join([*lines, '', note])
-
-
-def _difference(result: Result, reference: Result, column: Column) -> str:
-    drawn = result.resampled.get(column.key)
-    if drawn is None:
-        return '–'
-    value = result.figure(column.key) - reference.figure(column.key)
-    low, high = np.nanpercentile(drawn - reference.resampled[column.key], _INTERVAL)
-    shown = (f'{number / column.unit:+.{column.digits}f}' for number in (value, low, high))
-    return '{} [{}, {}]'.format(*shown)
 
 
 def _of(results: Sequence[Result], variant: Variant) -> tuple[Result, ...]:

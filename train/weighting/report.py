@@ -12,7 +12,8 @@ from train.reproduce.paper import NAMES
 from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
 from train.reproduce.report import figure_markdown, machine
-from train.reproduce.table import Column, Row, Table
+from train.reproduce.results import difference
+from train.reproduce.table import Column, Row, Table, table_line
 from train.weighting.figures import draw_figures
 from train.weighting.outcome import Outcome, best_fixed, find, load_outcomes
 from train.weighting.settings import WeightingSettings
@@ -72,6 +73,7 @@ def write_report(
             _introduction(settings, progress),
             '## Results',
             comparison(outcomes, name).markdown(),
+            differences(outcomes),
             PAPER.markdown(),
             '## Weights',
             every_weight(outcomes).markdown(),
@@ -101,6 +103,27 @@ def comparison(outcomes: Sequence[Outcome], name: str) -> Table:
             who = 'three tasks' if tasks == TASKS else ' and '.join(tasks)
             rows.append(_row(f'{who}, learned weights', [outcome]))
     return Table(f'Fixed and learned weights ({name})', COLUMNS, tuple(rows), _NOTE)
+
+
+def differences(outcomes: Sequence[Outcome]) -> str:
+    """What learned weights of all tasks change against each other way, frame by frame."""
+    heads = ['three tasks, learned weights, less', *(column.title for column in COLUMNS)]
+    lines = ['### Differences', '', table_line(heads), table_line(['---'] * len(heads))]
+    best = best_fixed(outcomes)
+    others = [
+        *((f'{task} alone', each) for task in TASKS for each in find(outcomes, (task,), SINGLE)),
+        *(('equal weights', each) for each in find(outcomes, TASKS, EQUAL)),
+        *([('best fixed weights', best)] if best else []),
+    ]
+    for learned in find(outcomes, TASKS, LEARNED):
+        for label, other in others:
+            cells = [difference(learned.result, other.result, column) for column in COLUMNS]
+            lines.append(table_line([label, *cells]))
+    note = (
+        'In brackets the 95 % interval over resampled test frames, the same for both networks: '
+        'what makes a frame hard cancels.'
+    )
+    return '\n'.join([*lines, '', note])
 
 
 def every_weight(outcomes: Sequence[Outcome]) -> Table:
