@@ -163,7 +163,8 @@ def _render_until_killed(root) -> None:
 
 def test_a_killed_rendering_goes_on_where_it_stood(root, tmp_path, monkeypatch):
     whole = SyntheticDataset(root, count=2 * SHARD_FRAMES, workers=1, **SIZE)
-    killed = multiprocessing.get_context('fork').Process(
+    # Spawned: a fork of a process with threads, as a test session is one, may fail in any way.
+    killed = multiprocessing.get_context('spawn').Process(
         target=_render_until_killed, args=[tmp_path]
     )
     killed.start()
