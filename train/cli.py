@@ -174,6 +174,12 @@ def create_cli(
     )
 
 
+def main(module: type[NetworkModule], description: str) -> int:
+    """The whole of a process that trains: as `run`, with memory to reuse between steps."""
+    keep_freed_memory()
+    return run(module, description)
+
+
 def run(
     module: type[NetworkModule], description: str, arguments: Sequence[str] | None = None
 ) -> int:
@@ -190,7 +196,6 @@ def run(
         training ends, and the first goes on to write the network.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    keep_freed_memory()
     try:
         cli = create_cli(module, description, arguments)
         network = cli.config.output / NETWORK_FILE

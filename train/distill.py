@@ -7,8 +7,8 @@ SegDepthFormer that the student starts from.
 
 import sys
 
-from train.cli import run
+from train.cli import main
 from train.distillation import DistillationModule
 
 if __name__ == '__main__':
-    sys.exit(run(DistillationModule, __doc__))
+    sys.exit(main(DistillationModule, __doc__))

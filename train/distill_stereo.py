@@ -6,8 +6,8 @@ train.distill, whose options it both takes.
 
 import sys
 
-from train.cli import run
+from train.cli import main
 from train.stereo.module import StereoDistillationModule
 
 if __name__ == '__main__':
-    sys.exit(run(StereoDistillationModule, __doc__))
+    sys.exit(main(StereoDistillationModule, __doc__))

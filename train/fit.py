@@ -11,8 +11,8 @@ from, metrics.csv and logs for TensorBoard.
 
 import sys
 
-from train.cli import run
+from train.cli import main
 from train.module import NetworkModule
 
 if __name__ == '__main__':
-    sys.exit(run(NetworkModule, __doc__))
+    sys.exit(main(NetworkModule, __doc__))

@@ -8,8 +8,8 @@ runs that make a network.
 
 import sys
 
-from train.cli import run
+from train.cli import main
 from train.stereo.module import StereoModule
 
 if __name__ == '__main__':
-    sys.exit(run(StereoModule, __doc__))
+    sys.exit(main(StereoModule, __doc__))

@@ -13,6 +13,7 @@ from multiprocessing import get_context, parent_process
 
 import torch
 
+from emu_model.memory import keep_freed_memory
 from train.reproduce.evaluations import evaluate_model
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Plan, Run, Task
@@ -163,6 +164,7 @@ def _executor(jobs: int) -> Executor:
 
 def _prepare(jobs: int) -> None:
     """Take this process's share of the cores, and leave Ctrl+C to tasks."""
+    keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
