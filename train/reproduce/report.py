@@ -134,6 +134,15 @@ def figure_markdown(caption: str, path: Path) -> str:
     return f'![{caption}](figures/{path.name})\n\n{caption}.'
 
 
+def written_by(command: str, progress: Progress) -> str:
+    """How a report came about, as a sentence."""
+    done = sum(progress.is_done(task) for task in progress.tasks)
+    return (
+        f'Written by `{command}` on {date.today()}, on {machine()}, with PyTorch '
+        f'{torch.__version__}: {done} of {len(progress.tasks)} trainings and evaluations done.'
+    )
+
+
 def machine() -> str:
     """What the figures were measured on."""
     if torch.cuda.is_available():
@@ -151,7 +160,6 @@ def _processor() -> str:
 
 
 def _introduction(settings: Settings, progress: Progress) -> str:
-    done = sum(progress.is_done(task) for task in progress.tasks)
     scale = settings.scale
     command = [
         'python -m train.reproduce',
@@ -162,9 +170,7 @@ def _introduction(settings: Settings, progress: Progress) -> str:
         f'--seeds {settings.seeds}' if settings.seeds else '',
     ]
     parts = [
-        f'Written by `{" ".join(filter(None, command))}` on {date.today()}, on {machine()}, with '
-        f'PyTorch {torch.__version__}: {done} of {len(progress.tasks)} trainings and evaluations '
-        'done.',
+        written_by(' '.join(filter(None, command)), progress),
         f'Ensembles and sub-ensembles have {scale.members} members, Monte Carlo dropout '
         f'{scale.passes} passes. Figures are of test frames, and of '
         + (

@@ -4,12 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from train.reproduce.evaluations import Result
-from train.reproduce.table import Column
-
-_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -70,20 +65,3 @@ class ResultSet:
             )
         ]
         return Repetitions(tuple(sorted(found, key=lambda result: result.model.seed)))
-
-
-def difference(result: Result, reference: Result, column: Column) -> str:
-    """A figure of a network less that of another one, as a cell of a table.
-
-    Behind it stands the 95 % interval over resampled test frames, which are the same for both; a
-    dash where one of them lacks the figure.
-    """
-    both = (result, reference)
-    values = [each.figure(column.key) for each in both]
-    drawn = [each.resampled.get(column.key) for each in both]
-    if any(each is None for each in (*values, *drawn)):
-        return '–'
-    low, high = np.nanpercentile(drawn[0] - drawn[1], _INTERVAL)
-    numbers = (values[0] - values[1], low, high)
-    shown = (f'{number / column.unit:+.{column.digits}f}' for number in numbers)
-    return '{} [{}, {}]'.format(*shown)

@@ -63,15 +63,18 @@ class Table:
 
     def markdown(self) -> str:
         """The table as Markdown."""
-        heads = ['', *(column.title for column in self.columns)]
-        lines = [f'### {self.title}', '', table_line(heads), table_line(['---'] * len(heads))]
-        for row in self.rows:
-            cells = [
-                column.text(value, spread)
-                for column, value, spread in zip(self.columns, row.values, row.spreads)
+        rows = [
+            [
+                row.label,
+                *(
+                    column.text(value, spread)
+                    for column, value, spread in zip(self.columns, row.values, row.spreads)
+                ),
             ]
-            lines.append(table_line([row.label, *cells]))
-        return '\n'.join([*lines, *(['', self.note] if self.note else [])])
+            for row in self.rows
+        ]
+        heads = ['', *(column.title for column in self.columns)]
+        return table_markdown(self.title, heads, rows, self.note)
 
     def to_json(self) -> dict:
         """The table's numbers."""
@@ -88,6 +91,16 @@ class Table:
                 for row in self.rows
             ],
         }
+
+
+def table_markdown(
+    title: str, heads: Iterable[str], rows: Iterable[Iterable[str]], note: str = ''
+) -> str:
+    """A table of cells as Markdown, under its heading, with a sentence below it."""
+    heads = list(heads)
+    lines = [f'### {title}', '', table_line(heads), table_line(['---'] * len(heads))]
+    lines += map(table_line, rows)
+    return '\n'.join([*lines, *(['', note] if note else [])])
 
 
 def table_line(cells: Iterable[str]) -> str:

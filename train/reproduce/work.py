@@ -163,7 +163,7 @@ def _executor(jobs: int) -> Executor:
 
 
 def _prepare(jobs: int) -> None:
-    """Take this process's share of the cores, and leave Ctrl+C to tasks."""
+    """Keep memory and take the share of the cores of this process; leave Ctrl+C to tasks."""
     keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

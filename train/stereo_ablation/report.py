@@ -1,20 +1,18 @@
 """What the ablation found, as Markdown and JSON."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
-import torch
-
 from train.files import write_json, write_text
+from train.reproduce.differences import NOTE, difference
 from train.reproduce.evaluations import Result, load_results
 from train.reproduce.layout import Layout
 from train.reproduce.paper import NAMES
 from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
-from train.reproduce.report import machine
-from train.reproduce.results import Repetitions, difference
-from train.reproduce.table import Column, Row, Table, table_line
+from train.reproduce.report import written_by
+from train.reproduce.results import Repetitions
+from train.reproduce.table import Column, Row, Table, table_markdown
 from train.stereo_ablation.settings import AblationSettings
 from train.stereo_ablation.trials import ALL, VARIANTS, Variant
 
@@ -82,20 +80,19 @@ def figures_table(results: Sequence[Result]) -> Table:
 def differences(results: Sequence[Result]) -> str:
     """What each variant loses or gains against all parts together, seed by seed."""
     heads = ['less all', 'seed', *(column.title for column in COMPARED)]
-    lines = ['### Differences', '', table_line(heads), table_line(['---'] * len(heads))]
+    rows = []
     whole = {result.model.seed: result for result in _of(results, ALL)}
     for variant in VARIANTS[1:]:
         for result in _of(results, variant):
             reference = whole.get(result.model.seed)
             if reference is not None:
                 cells = [difference(result, reference, column) for column in COMPARED]
-                lines.append(table_line([variant.label, str(result.model.seed), *cells]))
+                rows.append([variant.label, str(result.model.seed), *cells])
     note = (
-        'In brackets the 95 % interval over resampled test frames, the same for both networks. An '
-        'interval around zero says nothing for or against, and neither do seeds that differ in '
-        'sign.'
+        f'{NOTE}. An interval around zero says nothing for or against, and neither do seeds that '
+        'differ in sign.'
     )
-    return '\n'.join([*lines, '', note])
+    return table_markdown('Differences', heads, rows, note)
 
 
 def _of(results: Sequence[Result], variant: Variant) -> tuple[Result, ...]:
@@ -103,12 +100,13 @@ def _of(results: Sequence[Result], variant: Variant) -> tuple[Result, ...]:
 
 
 def _introduction(settings: AblationSettings, progress: Progress) -> str:
-    done = sum(progress.is_done(task) for task in progress.tasks)
     scale = settings.scale
+    command = (
+        f'python -m train.stereo_ablation --backbone {settings.backbones[0]} --scale '
+        f'{settings.scale_name}'
+    )
     return (
-        f'Written by `python -m train.stereo_ablation --backbone {settings.backbones[0]} --scale '
-        f'{settings.scale_name}` on {date.today()}, on {machine()}, with PyTorch '
-        f'{torch.__version__}: {done} of {len(progress.tasks)} trainings and evaluations done.\n\n'
+        f'{written_by(command, progress)}\n\n'
         f'{scale.train_frames} stereo pairs with disparities of semi-global matching; each task '
         f'alone for {scale.steps} steps, then both for {scale.student_steps} with the parts that '
         'the row names. Class ids of both views are exact.'

@@ -1,19 +1,16 @@
 """What the experiment found, as Markdown, JSON and figures."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
-import torch
-
 from train.files import write_json, write_text
+from train.reproduce.differences import NOTE, difference
 from train.reproduce.layout import Layout
 from train.reproduce.paper import NAMES
 from train.reproduce.plan import Plan
 from train.reproduce.progress import Progress
-from train.reproduce.report import figure_markdown, machine
-from train.reproduce.results import difference
-from train.reproduce.table import Column, Row, Table, table_line
+from train.reproduce.report import figure_markdown, written_by
+from train.reproduce.table import Column, Row, Table, table_markdown
 from train.weighting.figures import draw_figures
 from train.weighting.outcome import Outcome, best_fixed, find, load_outcomes
 from train.weighting.settings import WeightingSettings
@@ -108,22 +105,19 @@ def comparison(outcomes: Sequence[Outcome], name: str) -> Table:
 def differences(outcomes: Sequence[Outcome]) -> str:
     """What learned weights of all tasks change against each other way, frame by frame."""
     heads = ['three tasks, learned weights, less', *(column.title for column in COLUMNS)]
-    lines = ['### Differences', '', table_line(heads), table_line(['---'] * len(heads))]
     best = best_fixed(outcomes)
     others = [
         *((f'{task} alone', each) for task in TASKS for each in find(outcomes, (task,), SINGLE)),
         *(('equal weights', each) for each in find(outcomes, TASKS, EQUAL)),
         *([('best fixed weights', best)] if best else []),
     ]
-    for learned in find(outcomes, TASKS, LEARNED):
-        for label, other in others:
-            cells = [difference(learned.result, other.result, column) for column in COLUMNS]
-            lines.append(table_line([label, *cells]))
-    note = (
-        'In brackets the 95 % interval over resampled test frames, the same for both networks: '
-        'what makes a frame hard cancels.'
-    )
-    return '\n'.join([*lines, '', note])
+    rows = [
+        [label, *(difference(learned.result, other.result, column) for column in COLUMNS)]
+        for learned in find(outcomes, TASKS, LEARNED)
+        for label, other in others
+    ]
+    note = f'{NOTE}: what makes a frame hard cancels.'
+    return table_markdown('Differences', heads, rows, note)
 
 
 def every_weight(outcomes: Sequence[Outcome]) -> Table:
@@ -158,7 +152,6 @@ def _weights(outcome: Outcome) -> str:
 
 
 def _introduction(settings: WeightingSettings, progress: Progress) -> str:
-    done = sum(progress.is_done(task) for task in progress.tasks)
     command = (
         f'python -m train.weighting --data {settings.data} --backbone {settings.backbones[0]} '
         f'--scale {settings.scale_name}'
@@ -171,8 +164,7 @@ def _introduction(settings: WeightingSettings, progress: Progress) -> str:
             'nothing else uses.'
         )
     return (
-        f'Written by `{command}` on {date.today()}, on {machine()}, with PyTorch '
-        f'{torch.__version__}: {done} of {len(progress.tasks)} trainings and evaluations done.\n\n'
+        f'{written_by(command, progress)}\n\n'
         f'Each network is trained once, with L1 on the inverse depth and on the offsets. {start}'
     )
 
