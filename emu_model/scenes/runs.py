@@ -43,16 +43,13 @@ class Runs:
 
     def part(self, start: int, end: int) -> 'Runs':
         """The list from one place to another."""
-        first, last = self.ends.searchsorted(start, 'right'), self.starts.searchsorted(end)
-        ends = np.minimum(self.ends[first:last], end)
-        ends -= np.maximum(self.starts[first:last], start)
-        return Runs(self.numbers[first:last], ends)
+        within = slice(self.ends.searchsorted(start, 'right'), self.starts.searchsorted(end))
+        starts, ends = self.starts[within].clip(min=start), self.ends[within].clip(max=end)
+        return Runs(self.numbers[within], ends - starts)
 
     def only(self, places: np.ndarray) -> 'Runs':
         """The list at some ascending places, int64; runs may become empty."""
-        ends = places.searchsorted(self.ends)
-        ends[1:] -= ends[:-1].copy()
-        return Runs(self.numbers, ends)
+        return Runs(self.numbers, np.diff(places.searchsorted(self.ends), prepend=0))
 
 
 def boundaries(values: np.ndarray) -> np.ndarray:
