@@ -33,6 +33,14 @@ def node_parameters(options: argparse.Namespace, *further: str) -> dict[str, str
     return {name: str(value) for name in names if (value := getattr(options, name))}
 
 
+def this_machine() -> dict[str, str | int]:
+    """What figures were measured on."""
+    return {
+        'machine': platform.processor() or platform.machine(),
+        'cpus': len(os.sched_getaffinity(0)),
+    }
+
+
 def write_figures(
     options: argparse.Namespace,
     results: 'Sequence[DataclassInstance]',
@@ -52,7 +60,6 @@ def write_figures(
         'percentiles': PERCENTILES,
         'image': [options.height, options.width],
         **runtime,
-        'machine': platform.processor() or platform.machine(),
-        'cpus': len(os.sched_getaffinity(0)),
+        **this_machine(),
     }
     options.json.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')

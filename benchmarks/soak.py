@@ -7,8 +7,6 @@ The camera publishes 640x480 images and a subscriber takes the four maps, as in 
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.node import warm_up
+from benchmarks.node_options import this_machine
 from benchmarks.node_rig import NodeRig, SentFrame
 from emuformer_ros.health.process_usage import ProcessUsage
 
@@ -143,8 +142,7 @@ def main() -> None:
             'samples': [asdict(sample) for sample in samples],
             'memory_growth_mb_per_hour': memory_growth,
             'title': title,
-            'machine': platform.processor() or platform.machine(),
-            'cpus': len(os.sched_getaffinity(0)),
+            **this_machine(),
         }
         options.json.write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
     if options.plot:
