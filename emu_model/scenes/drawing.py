@@ -17,7 +17,7 @@ _CENTRE = np.zeros((1, 2))
 # A rotated grid: four samples with four different columns and rows, so that edges along either
 # image axis are smoothed as well.
 _ROTATED = np.array([[-0.125, -0.375], [0.375, -0.125], [-0.375, 0.125], [0.125, 0.375]])
-_CHUNK = 1 << 13
+_CHUNK = 1 << 15
 _FLAT = np.isin(
     np.arange(256),
     [LABELS.id(n) for n in ('road', 'sidewalk', 'terrain', 'floor', 'wall', 'ceiling', 'opening')],

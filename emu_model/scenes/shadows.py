@@ -11,7 +11,7 @@ from emu_model.scenes.primitives import Primitives
 from emu_model.scenes.vectors import dot
 from emu_model.scenes.visibility import Grid, Pairs
 
-_CELLS = 128
+_CELLS = 192
 _SUN_REACH_M = 80.0
 _LAMP_REACH = 5.0
 _LAMP_CLEARANCE_M = 0.01

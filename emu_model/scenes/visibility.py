@@ -16,7 +16,7 @@ from emu_model.scenes.intersect import HITS
 from emu_model.scenes.primitives import Primitives
 from emu_model.scenes.runs import Runs
 
-_CHUNK = 1 << 13
+_CHUNK = 1 << 15
 _ID_BITS = 0xFFFF
 _NOTHING = np.int64(np.array(np.inf).view(np.int64) | _ID_BITS)
 
