@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
 from emu_model.files import written_aside
 from emu_model.inverse_depth import DEPTH_TARGETS
 from emu_model.labels import LabelSet
@@ -173,6 +171,9 @@ def read_info(path: str | os.PathLike) -> CheckpointInfo:
         FileNotFoundError: If there is no such file, or an ensemble lacks a member.
         CheckpointError: If it is no checkpoint of this package, or is damaged.
     """
+    # Here: a launch system that lists the engines may lack what runs them.
+    from safetensors import SafetensorError, safe_open
+
     path = Path(path)
     if path.is_dir():
         try:

@@ -12,10 +12,15 @@ def python_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The top-level names that a file imports, wherever in it."""
+def imported_modules(path: Path) -> Iterator[str]:
+    """The modules that a file imports, or imports from, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition('.')[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.partition('.')[0]
+            yield node.module
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Their top-level names."""
+    return (module.partition('.')[0] for module in imported_modules(path))

@@ -1,4 +1,7 @@
-"""Who imports whom, and what is missing on some robots: PyTorch, what came after Humble."""
+"""Who imports whom, and what is missing on some robots: PyTorch, what came after Humble.
+
+And what `ros2 launch` lacks, which runs in the system's Python, not in the node's environment.
+"""
 
 import ast
 import json
@@ -6,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from source_files import ROOT, imports, python_files
+from source_files import ROOT, imported_modules, imports, python_files
 
 # Absent from Humble, after the change logs of rclpy (3.3), launch (1.0) and launch_ros (0.19).
 # Inside a try statement, with something to fall back on, they may be used.
@@ -59,6 +62,12 @@ WITHOUT_TORCH = [
     'emuformer_ros.synthetic_drive',
 ]
 
+# Built on PyTorch.
+TORCH = ['torch', 'torchvision', 'timm', 'torchmetrics', 'lightning']
+
+# From pip, into the environment that the node runs in.
+FROM_PIP = [*TORCH, 'mcap', 'onnx', 'onnxruntime', 'openvino', 'rosbags', 'safetensors']
+
 
 @pytest.mark.parametrize(
     ('folder', 'forbidden'),
@@ -73,10 +82,9 @@ def test_imports_run_one_way(folder, forbidden):
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
-def without_torch(code):
-    """Run code where importing PyTorch, or what is built on it, raises an ImportError."""
-    blocked = ['torch', 'torchvision', 'timm', 'torchmetrics', 'lightning']
-    script = f'import sys; sys.modules.update(dict.fromkeys({blocked}))\n{code}'
+def run_without(packages, code):
+    """Run code where importing some packages raises an ImportError; what it prints."""
+    script = f'import sys; sys.modules.update(dict.fromkeys({packages}))\n{code}'
     done = subprocess.run(
         [sys.executable, '-c', script], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
@@ -84,27 +92,41 @@ def without_torch(code):
     return done.stdout
 
 
-def test_all_but_the_torch_engine_imports_without_torch():
-    output = without_torch(
+def assert_importable_without(packages, modules):
+    output = run_without(
+        packages,
         f"""
 import importlib, json, traceback
 failed = {{}}
-for name in {WITHOUT_TORCH}:
+for name in {modules}:
     try:
         importlib.import_module(name)
     except ImportError:
         failed[name] = traceback.format_exc()
 print(json.dumps(failed))
-"""
+""",
     )
     failed = json.loads(output)
     assert not failed, '\n'.join(failed.values())
 
 
+def test_all_but_the_torch_engine_imports_without_torch():
+    assert_importable_without(TORCH, WITHOUT_TORCH)
+
+
+def test_launch_files_need_nothing_from_pip():
+    """`ros2` runs in the system's Python, which has what apt installs."""
+    paths = python_files('launch')
+    needed = {name for path in paths for name in imported_modules(path)}
+    modules = sorted(name for name in needed if name.startswith(('emu_model', 'emuformer_ros')))
+    assert 'emuformer_ros.parameters' in modules
+    assert_importable_without(FROM_PIP, modules)
+
+
 def test_a_checkpoint_describes_itself_without_torch(checkpoints):
     path = str(checkpoints['SegDepthFormer'])
-    output = without_torch(
-        f'from emu_model import checkpoint\nprint(checkpoint.read_info({path!r}).backbone)'
+    output = run_without(
+        TORCH, f'from emu_model import checkpoint\nprint(checkpoint.read_info({path!r}).backbone)'
     )
     assert output.split() == ['mit_b0']
 
