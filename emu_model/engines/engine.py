@@ -64,7 +64,7 @@ class Engine(abc.ABC):
         self.info = info
         self.network_size = asked or only_size or info.input_size
         if self.network_size is not None:
-            self._check_frame(self.network_size)
+            self.check_frame(self.network_size)
         self._lock = threading.Lock()
         self.outputs = outputs_of(info.tasks, sampled=info.method != 'single')
 
@@ -99,7 +99,7 @@ class Engine(abc.ABC):
         size = batch.shape[1:3] if size is None else _as_size(size)
         # Runtimes share the memory and refuse what is read-only, as a recorded image may be.
         frames = np.require(_resize(batch, self.network_size), requirements=('C', 'W'))
-        self._check_frame(frames.shape[1:3])
+        self.check_frame(frames.shape[1:3])
         maps = {}
         if wanted:
             with self._lock:
@@ -112,6 +112,22 @@ class Engine(abc.ABC):
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run once on an empty frame of this (height, width), to make later ones fast."""
         self.predict(np.zeros((*size, 3), np.uint8))
+
+    def check_frame(self, size: tuple[int, int]) -> None:
+        """Refuse frames that are smaller than the encoder can take.
+
+        Args:
+            size: (height, width) at which the network sees them.
+
+        Raises:
+            ValueError: If they are.
+        """
+        least = SMALLEST_FRAME if self.info.backbone in VARIANTS else 1
+        if min(size) < least:
+            raise ValueError(
+                f'a frame of {size[0]}x{size[1]} is too small for {self.info.backbone}: give it '
+                f'at least {least}x{least}'
+            )
 
     def seed(self, number: int) -> None:
         """Start the random numbers anew that some networks draw their samples with."""
@@ -130,15 +146,6 @@ class Engine(abc.ABC):
 
         As the raw outputs say them, which emu_model.engines.finishing makes the Prediction of.
         """
-
-    def _check_frame(self, size: tuple[int, int]) -> None:
-        """Refuse frames that are smaller than the encoder can take."""
-        least = SMALLEST_FRAME if self.info.backbone in VARIANTS else 1
-        if min(size) < least:
-            raise ValueError(
-                f'a frame of {size[0]}x{size[1]} is too small for {self.info.backbone}: give it '
-                f'at least {least}x{least}'
-            )
 
     def _wanted(self, outputs: Sequence[str] | None) -> tuple[str, ...]:
         known = (*OUTPUTS, *EPISTEMIC_OUTPUTS.values())

@@ -23,6 +23,9 @@ MAX_PIXELS = 2**25
 """The largest image taken: an 8K frame (7680x4320) and no more. What claims to be larger is
 refused before memory is spent on it."""
 
+MAX_SIDE = 2**15
+"""Its longest side: engines compute maps by whole rows, and one must not fill memory."""
+
 _BYTES_PER_PIXEL = {
     'rgb8': 3, 'bgr8': 3, 'mono8': 1, 'rgba8': 4, 'bgra8': 4,
     'rgb16': 6, 'bgr16': 6, 'mono16': 2, 'rgba16': 8, 'bgra16': 8,
@@ -124,6 +127,11 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(
             f'the image is {width}x{height}, more than {MAX_PIXELS} pixels: publish a smaller one'
+        )
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(
+            f'the image is {width}x{height}, a side of more than {MAX_SIDE} pixels: publish a '
+            'smaller one'
         )
 
 

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from emu_model.engines import Engine
 from emu_model.framing import Framing, frame_window
 from emuformer_ros.camera.camera import Camera, Frame
-from emuformer_ros.camera.image_conversion import ImageError
+from emuformer_ros.camera.image_conversion import MAX_PIXELS, ImageError
 from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
 from emuformer_ros.geometry.frame_geometry import FrameGeometry
 from emuformer_ros.geometry.metric_depth import depth_scale
@@ -18,6 +18,9 @@ from emuformer_ros.geometry.rectification import Rectification, Rectifier, recti
 
 _INFO_PATIENCE_S = 1.0
 """How long a camera's first frame waits for the CameraInfo that comes along with it."""
+
+_MAX_WINDOW_PIXELS = 2 * MAX_PIXELS
+"""Of an image with its padding: that of a narrow strip would fill memory."""
 
 
 class GeometrySource:
@@ -49,10 +52,12 @@ class GeometrySource:
             is_metric: Whether its depth is wanted, which needs the camera's focal length.
 
         Raises:
-            ImageError: If it is to be rectified and the camera's CameraInfo does not allow it.
+            ImageError: If the image is too small for the network, or with its padding too large;
+                if it is to be rectified and the camera's CameraInfo does not allow it.
         """
         network_size = self._engine.network_size or image_size
         framing = frame_window(image_size, network_size, self._parameter('resize_mode'))
+        self._check(framing, network_size)
         at_camera_size = self._parameter('output_size') == 'camera'
         size = image_size if at_camera_size else network_size
         rectification, info = None, None
@@ -65,6 +70,20 @@ class GeometrySource:
             info = self._calibrate(frame.camera, info, framing, network_size)
         maps_info = info and rescale(info, image_size, size, None if at_camera_size else framing)
         return FrameGeometry(framing, network_size, at_camera_size, rectification, maps_info)
+
+    def _check(self, framing: Framing, network_size: tuple[int, int]) -> None:
+        """Refuse what the network cannot take, or memory."""
+        try:
+            self._engine.check_frame(network_size)
+        except ValueError as error:
+            raise ImageError(str(error)) from error
+        height, width = framing.size
+        if height * width > _MAX_WINDOW_PIXELS:
+            raise ImageError(
+                f"padded to the shape of the network's picture it would be {width}x{height}, more "
+                f"than {_MAX_WINDOW_PIXELS} pixels: set the parameter resize_mode to 'resize' or "
+                "'crop'"
+            )
 
     def _info(self, frame: Frame) -> CameraInfo | None:
         """The camera's CameraInfo; its first frame waits for it."""

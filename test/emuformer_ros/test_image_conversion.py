@@ -148,7 +148,8 @@ def test_byte_order_means_nothing_to_8_bit_images(rgb):
         ('', {}, "'' is not a camera image's"),
         ('32FC1', {}, "'32FC1' is not a camera image's"),
         ('rgb8', {'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1}, 'more than'),
-        ('rgb8', {'height': 2**25, 'width': 1, 'step': 3}, '720 bytes, 33554432 rows'),
+        ('rgb8', {'height': 2**25, 'width': 1, 'step': 3}, 'a side of more than 32768 pixels'),
+        ('rgb8', {'height': 2**15}, '720 bytes, 32768 rows'),
         ('yuyv', {'width': 19, 'step': 60}, '19x12 yuyv cannot be converted to RGB'),
     ],
 )
@@ -240,6 +241,7 @@ def test_compressed_images_that_are_cut_short_are_refused(kind, rgb):
         (b'this is not an image', 'cannot be decoded as JPEG or PNG'),
         (png_that_claims(9000, 9000), f'9000x9000, more than {MAX_PIXELS} pixels'),
         (png_that_claims(60000, 60000), 'decompression bomb'),
+        (png_that_claims(40000, 8), '40000x8, a side of more than 32768 pixels'),
         (encode(np.zeros((2, 2), np.uint16), 'PNG'), 'more than 8 bits per channel'),
     ],
 )

@@ -1,5 +1,6 @@
 """What the node does with images it cannot use, too many images, and an engine that fails."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from frames import IMAGE_TOPIC, image_message, picture
 from sensor_msgs.msg import Image
 
+from emu_model import checkpoint
 from emuformer_ros.camera.image_conversion import to_message
 
 ENTROPY = '/perception/semantic/uncertainty'
@@ -30,6 +32,7 @@ BAD_IMAGES = {
     ),
     'other byte order': broken(encoding='mono16', is_bigendian=sys.byteorder == 'little'),
     'more than 33554432 pixels': broken(width=2**31, height=2**31, step=2**32 - 1),
+    'a side of more than 32768': broken(width=40000, height=1, step=120000, data=bytes(120000)),
 }
 
 
@@ -64,6 +67,26 @@ def test_the_diagnostics_warn_of_a_bad_image(active_node, peer):
     assert values['level'] == b'\x01'
     assert "1 images refused, the last: encoding 'rgb9'" in values['message']
     diagnostics.wait_for(lambda values: values['level'] == b'\x00', 'the end of the warning')
+
+
+def test_images_too_small_for_the_network_are_refused_and_are_no_failures_of_the_engine(
+    node, peer, checkpoints, tmp_path
+):
+    # Of a checkpoint without an input size, as imported ones are: images run as they come.
+    network = checkpoint.load(checkpoints['SegFormer'])
+    path = tmp_path / 'any_size.safetensors'
+    checkpoint.save(network, dataclasses.replace(network.info, input_size=None), path)
+    peer.configure_and_activate(checkpoint=str(path), max_engine_failures=1)
+    diagnostics = peer.diagnostics()
+    publisher = peer.publisher(Image, IMAGE_TOPIC)
+    maps = peer.collect(Image, ENTROPY)
+    publisher.publish(image_message(picture(24, 32)))
+    values = diagnostics.wait_for_value('frames_refused', 1)
+    publisher.publish(image_message(picture(), 2))
+    peer.wait_for_messages([maps], 1, 'the map of the next image')
+
+    assert values['last_refusal'].startswith('a frame of 24x32 is too small for mit_b0')
+    assert peer.state() == 'active'
 
 
 def test_bytes_that_are_no_message_do_not_hurt(active_node, peer):
