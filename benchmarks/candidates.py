@@ -210,8 +210,7 @@ def torch_encoder(setting: Setting) -> Callable[[], object]:
 
 def openvino_encoder(setting: Setting, precision: str) -> Callable[[], object]:
     """The encoder alone in OpenVINO, from the uint8 frame to four feature maps."""
-    import openvino as ov
-
+    from emu_model.engines.openvino_runtime import ov
     from emu_model.graphs.network import build_network, encoder_of
 
     core = ov.Core()
@@ -252,7 +251,7 @@ def onnxruntime_encoder(setting: Setting) -> Callable[[], object]:
 def _has_precision(precision: str) -> bool:
     if not is_installed('openvino'):
         return False
-    import openvino as ov
+    from emu_model.engines.openvino_runtime import ov
 
     capabilities = ov.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     return precision.upper() in capabilities

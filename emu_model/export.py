@@ -63,7 +63,7 @@ def export(
 
 
 def _save_openvino(model: bytes, path: Path, metadata: str) -> None:
-    import openvino as ov
+    from emu_model.engines.openvino_runtime import ov
 
     converted = ov.Core().read_model(model, b'')
     converted.set_rt_info(metadata, METADATA_KEY)

@@ -7,12 +7,11 @@ from io import BytesIO
 
 import numpy as np
 import onnx
-import openvino as ov
-from openvino import opset13 as ops
 
 from emu_model.engines.artefacts import cached
 from emu_model.engines.decoder import Decoder
 from emu_model.engines.engine import Engine
+from emu_model.engines.openvino_runtime import ops, ov
 from emu_model.engines.openvino_source import OpenVINOSource
 from emu_model.engines.strips import StripPool, Worker
 from emu_model.graphs.network import LEVELS, VERSION

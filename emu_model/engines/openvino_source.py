@@ -3,11 +3,10 @@
 import os
 from pathlib import Path
 
-import openvino as ov
-
 from emu_model.checkpoint import METADATA_KEY, CheckpointError, CheckpointInfo
 from emu_model.engines.artefacts import file_digest
 from emu_model.engines.graph_source import GraphSource
+from emu_model.engines.openvino_runtime import ov
 from emu_model.folding import FoldedHead
 from emu_model.graphs.network import head_from_constants
 
