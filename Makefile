@@ -99,8 +99,11 @@ define install
 	esac; done
 endef
 
+# Without pip it is none, or one whose making was interrupted.
+HAS_PIP := $(RUN) -m pip --version >/dev/null 2>&1
+
 .venv/.ready: setup.py constraints.txt
-	@test -x $(RUN) || { echo 'make: creating .venv with $(PYTHON)'; $(PYTHON) -m venv .venv; }
+	@$(HAS_PIP) || { echo 'make: creating .venv with $(PYTHON)'; $(PYTHON) -m venv --clear .venv; }
 	@echo 'make: installing into .venv (at first 3 GB to download, 7 GB on disk, some minutes)'
 	@$(call install,.venv,--constraint constraints.txt --editable '.[$(EXTRAS)]')
 	@touch $@
@@ -123,15 +126,15 @@ endef
 	@touch $@
 
 # PYTHON matters while there is no .venv, or when it is named expressly.
+UNLESS_THERE = $(if $(findstring command line,$(origin PYTHON)),,test -e .venv/.ready || $(HAS_PIP) ||)
+
 check-python:
-ifneq ($(if $(wildcard $(RUN)),$(findstring command line,$(origin PYTHON)),new),)
-	@$(PYTHON) -c '' 2>/dev/null || { echo 'make: $(PYTHON) does not run: install Python 3.10 or' \
-		'newer, or name another one, as in: make setup PYTHON=python3.12' >&2; exit 1; }
-	@$(PYTHON) -c "$$CHECK_PYTHON"
-endif
+	@$(UNLESS_THERE) $(PYTHON) -c '' 2>/dev/null || { echo 'make: $(PYTHON) does not run: install' \
+		'Python 3.10 or newer, or name another one, as in: make setup PYTHON=python3.12' >&2; exit 1; }
+	@$(UNLESS_THERE) $(PYTHON) -c "$$CHECK_PYTHON"
 
 define CHECK_PYTHON
-import os, platform, subprocess, sys
+import platform, subprocess, sys
 version = '%d.%d' % sys.version_info[:2]
 if not (3, 10) <= sys.version_info[:2] <= (3, 14):
     sys.exit('make: $(PYTHON) is Python %s, versions 3.10 to 3.14 are supported: name another one, '
@@ -144,7 +147,7 @@ try:
 except ImportError:
     sys.exit('make: $(PYTHON) has no venv module: install it, on Debian and Ubuntu with '
              'sudo apt install python%s-venv' % version)
-if os.path.exists('$(RUN)'):
+if subprocess.call('$(HAS_PIP)', shell=True) == 0:
     there = subprocess.check_output(
         ['$(RUN)', '-c', 'import sys; print("%d.%d" % sys.version_info[:2])']).decode().strip()
     if there != version:
