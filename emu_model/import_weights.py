@@ -10,6 +10,7 @@ non-commercial use; transformers' code is Apache-2.0, weights there carry their 
 import argparse
 import json
 import pickle
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def import_weights(source: Path, dest: Path, labels: LabelSet | None = None) -> 
 
 
 def _read(source: Path) -> tuple[dict[str, Tensor], dict]:
-    """The weights of a file or folder, and what came with them (class names and the like)."""
+    """The weights of a file or folder, and mmseg's metadata of them (CLASSES and the like)."""
     extras = {}
     if source.is_dir():
         found = [source / name for name in ('model.safetensors', 'pytorch_model.bin')]
@@ -81,24 +82,59 @@ def _read(source: Path) -> tuple[dict[str, Tensor], dict]:
                 'file or the folder of a transformers model'
             )
         config = source / 'config.json'
-        extras = json.loads(config.read_text()) if config.is_file() else {}
+        extras = _read_config(config) if config.is_file() else {}
         source = files[0]
     if not source.is_file():
         raise FileNotFoundError(f"no weights at '{source}': give a file or a folder")
-    try:
-        if source.suffix == '.safetensors':
-            return load_file(source), extras
-        content = torch.load(source, map_location='cpu', weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(
-            f"'{source}' is truncated, or is not a file of weights alone ({error}): download it "
-            'again'
-        ) from error
+    content = _load_tensors(source)
     if not isinstance(content, dict):
         raise CheckpointError(f"'{source}' holds a {type(content).__name__}, no weights by name")
     if isinstance(content.get('state_dict'), dict):
-        return content['state_dict'], {**content.get('meta', {}), **extras}
+        meta = content.get('meta')
+        return content['state_dict'], {**(meta if isinstance(meta, dict) else {}), **extras}
     return content, extras
+
+
+def _read_config(file: Path) -> dict[str, list[str]]:
+    """What a transformers model says of its classes, under mmseg's name; nothing if it does not.
+
+    Raises:
+        CheckpointError: If the file is damaged.
+    """
+    try:
+        config = json.loads(file.read_text(encoding='utf-8'))
+        if not isinstance(config, dict):
+            raise ValueError(f'it holds a {type(config).__name__}, no JSON object')
+        names = config.get('id2label') or {}
+        if not isinstance(names, dict):
+            raise ValueError(f'its id2label is a {type(names).__name__}, no JSON object')
+        by_id = {int(index): name for index, name in names.items()}
+    except ValueError as error:
+        raise CheckpointError(
+            f"'{file}' does not describe a transformers model ({error}): download it again, or "
+            'remove it to have numbers for class names'
+        ) from error
+    return {'CLASSES': [by_id[index] for index in sorted(by_id)]} if by_id else {}
+
+
+def _load_tensors(file: Path) -> object:
+    """The content of a file; CheckpointError if it is damaged or holds more than tensors."""
+    try:
+        if file.suffix == '.safetensors':
+            return load_file(file)
+        return torch.load(file, map_location='cpu', weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        refused = re.search(r'GLOBAL (\S+)', str(error))
+        if refused:
+            raise CheckpointError(
+                f"'{file}' holds more than tensors: {refused[1]} was refused, as loading it could "
+                'run any code. Where the file comes from, save the state_dict alone, with '
+                'torch.save(model.state_dict(), ...) or as safetensors, and import that'
+            ) from error
+        raise CheckpointError(
+            f"'{file}' is truncated, or is not a file of weights alone ({error}): download it "
+            'again'
+        ) from error
 
 
 def _variant_of(renamed: dict[str, Tensor], source: Path) -> str:
@@ -113,9 +149,8 @@ def _variant_of(renamed: dict[str, Tensor], source: Path) -> str:
 
 
 def _labels_of(extras: dict, num_classes: int) -> LabelSet:
-    """The class names that came with the weights (mmseg or transformers), else numbers."""
-    by_id = {int(index): name for index, name in extras.get('id2label', {}).items()}
-    names = tuple(extras.get('CLASSES') or [by_id[index] for index in sorted(by_id)])
+    """The class names that came with the weights, else numbers."""
+    names = tuple(extras.get('CLASSES') or ())
     if len(names) != num_classes:
         return numbered(num_classes)
     palette = extras.get('PALETTE') or numbered(num_classes).palette

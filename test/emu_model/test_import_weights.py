@@ -2,7 +2,9 @@
 
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mit_sizes import MIT
@@ -246,3 +248,62 @@ def test_labels_of_another_length_are_refused(tmp_path, capsys):
     options = [str(tmp_path / 'seven'), str(tmp_path / 'dest.safetensors')]
     assert main([*options, '--labels', 'cityscapes']) == 1
     assert "7 classes, label set 'cityscapes' has 19" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+@pytest.mark.parametrize(
+    ('extra', 'name'),
+    [(Path('checkpoints'), 'pathlib'), (np.float64(0.5), 'numpy'), (print, 'print')],
+)
+def test_a_file_with_more_than_tensors_is_refused_with_what_to_do(
+    extra, name, is_zip, tmp_path, capsys
+):
+    path = tmp_path / 'training.pth'
+    content = {'state_dict': {'a': torch.zeros(1)}, 'extra': extra}
+    torch.save(content, path, _use_new_zipfile_serialization=is_zip)
+    assert main([str(path), str(tmp_path / 'dest.safetensors')]) == 1
+    message = capsys.readouterr().err
+    assert re.search(rf"training.pth' holds more than tensors: \S*{name}\S* was refused", message)
+    assert 'save the state_dict alone' in message
+    assert 'download' not in message
+
+
+@pytest.mark.parametrize('meta', [None, [], {'CLASSES': None}])
+def test_metadata_that_says_nothing_of_classes_leaves_them_numbered(meta, tmp_path):
+    state = nvlabs_names(segformer('mit_b0', num_labels=2).state_dict())
+    torch.save({'state_dict': state, 'meta': meta}, tmp_path / 'two.pth')
+    info = imported(tmp_path / 'two.pth', tmp_path / 'dest.safetensors').info
+    assert info.class_names == ('class 0', 'class 1')
+
+
+@pytest.fixture(scope='module')
+def folder_of_two(tmp_path_factory):
+    """A transformers model of two classes."""
+    folder = tmp_path_factory.mktemp('two')
+    segformer('mit_b0', num_labels=2).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize('config', ['{}', '{"id2label": null}', '{"id2label": {}}'])
+def test_a_config_without_class_names_leaves_them_numbered(config, folder_of_two, tmp_path):
+    (folder_of_two / 'config.json').write_text(config)
+    info = imported(folder_of_two, tmp_path / 'dest.safetensors').info
+    assert info.class_names == ('class 0', 'class 1')
+
+
+@pytest.mark.parametrize(
+    ('config', 'reason'),
+    [
+        (b'{"id2label": {"0"', 'Expecting'),
+        (b'\xff\xfe', 'utf-8'),
+        (b'[]', 'it holds a list'),
+        (b'{"id2label": ["floor", "obstacle"]}', 'its id2label is a list'),
+        (b'{"id2label": {"floor": 0}}', "'floor'"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_named(config, reason, folder_of_two, tmp_path, capsys):
+    (folder_of_two / 'config.json').write_bytes(config)
+    assert main([str(folder_of_two), str(tmp_path / 'dest.safetensors')]) == 1
+    message = capsys.readouterr().err
+    assert f"'{folder_of_two / 'config.json'}' does not describe a transformers model" in message
+    assert reason in message
