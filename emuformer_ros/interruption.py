@@ -1,11 +1,13 @@
 """Running a ROS process until a signal ends it, with code 0 then."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import rclpy
+from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -63,19 +65,24 @@ def run_until_interrupted(run: Callable[[], int], args: list[str] | None) -> int
         args: Arguments for rclpy.init; those of the command line by default.
 
     Returns:
-        The exit code: 0 after a signal.
+        The exit code: 0 after a signal; 1 where ROS does not start, and stderr says why.
     """
-    # Before rclpy.init, whose handlers call these after shutting ROS down.
+    # Before rclpy.init, whose handlers call these and then shut ROS down.
     for number in _ENDING:
         signal.signal(number, _SIGNALS)
     try:
-        rclpy.init(args=args)
+        try:
+            rclpy.init(args=args)
+        except RuntimeError as error:  # RCLError
+            print(f'ROS 2 does not start: {error}; check the ROS_… variables', file=sys.stderr)
+            return 1
         return 0 if _SIGNALS.received else run()
     except (Interruption, ExternalShutdownException):
         return 0
-    except RuntimeError:  # RCLError
+    except (NotInitializedException, RuntimeError):
         # A signal shuts ROS down at once, in the middle of whatever the node was doing with it.
-        if rclpy.ok():
+        # ok() is asked first: a signal's handler runs when Python next enters a function.
+        if rclpy.ok() or not _SIGNALS.received:
             raise
         return 0
     finally:
