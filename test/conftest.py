@@ -6,13 +6,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from emuformer_ros.demo.isolation import isolate
+
 # The same examples every time; a busy machine is no failure.
 hypothesis.settings.register_profile('suite', derandomize=True, deadline=None)
 hypothesis.settings.load_profile('suite')
 
 # Before any rclpy.init: sessions that run side by side must not hear each other.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+isolate(1 + os.getpid() % 100)
 
 
 @pytest.fixture(scope='session', autouse=True)

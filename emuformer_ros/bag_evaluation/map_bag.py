@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from emu_model.checkpoint import CheckpointInfo
 from emuformer_ros.bags.maps import recorded_name
 from emuformer_ros.bags.reading import typestore
 from emuformer_ros.bags.writing import McapBag
-from emuformer_ros.maps.outputs import MAP_TOPICS, FrameMaps, MapTopic
+from emuformer_ros.maps.outputs import FrameMaps, MapTopic
 
 MAPS = 'maps.mcap'
 
@@ -14,11 +13,6 @@ MAPS = 'maps.mcap'
 def maps_file(recording: str, recordings: int) -> str:
     """The file with the maps of a recording; each of several recordings has its own."""
     return MAPS if recordings == 1 else f'maps_{recording}.mcap'
-
-
-def map_topics(info: CheckpointInfo) -> list[MapTopic]:
-    """The node's topics that are recorded, for the tasks of the network."""
-    return [topic for topic in MAP_TOPICS if topic.is_of(info.tasks) and not topic.is_limited]
 
 
 def announce(bag: McapBag, topics: Sequence[MapTopic]) -> None:

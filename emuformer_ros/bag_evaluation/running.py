@@ -7,11 +7,12 @@ from pathlib import Path
 
 from emuformer_ros.bag_evaluation.frames import CameraFrame, read_frames
 from emuformer_ros.bag_evaluation.in_thread import in_thread
-from emuformer_ros.bag_evaluation.map_bag import announce, map_topics, write_maps
+from emuformer_ros.bag_evaluation.map_bag import announce, write_maps
 from emuformer_ros.bag_evaluation.measuring import Measured, Measuring
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.perception import PerceivedFrame, Perception, batches
 from emuformer_ros.bag_evaluation.plan import BagPlan, Part
+from emuformer_ros.bags.maps import recorded_topics
 from emuformer_ros.bags.reading import Bag
 from emuformer_ros.bags.writing import write_bag
 from emuformer_ros.maps.outputs import FrameMaps
@@ -72,7 +73,7 @@ def evaluate_parts(
     read = in_thread(_read(bags, parts, perception.batch_size))
     perceived = in_thread(_perceive(perception, bags, read))
     results = in_thread(_measure(perception, bags, perceived, options))
-    topics = map_topics(perception.engine.info)
+    topics = recorded_topics(perception.engine.info)
     try:
         for first in results:
             with ExitStack() as at_part_end:

@@ -3,8 +3,10 @@
 import numpy as np
 from rosbags.image import ImageError, image_to_cvimage
 
+from emu_model.checkpoint import CheckpointInfo
 from emu_model.prediction import Prediction
 from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode, header_stamp_ns
+from emuformer_ros.maps.outputs import MAP_TOPICS, MapTopic
 
 NODE_NAME = '/perception'
 """The node's name without remapping, which its topics begin with."""
@@ -23,6 +25,11 @@ _SHOWN = {
 def recorded_name(topic: str) -> str:
     """The full name of a topic that is named relative to the node, such as '~/depth/image'."""
     return topic.replace('~', NODE_NAME, 1)
+
+
+def recorded_topics(info: CheckpointInfo) -> list[MapTopic]:
+    """The topics that are recorded of a network; not those that a node's own limits decide on."""
+    return [topic for topic in MAP_TOPICS if topic.is_of(info.tasks) and not topic.is_limited]
 
 
 def read_maps(bag: Bag, time_ns: int, stamp_ns: int) -> tuple[Prediction, np.ndarray | None]:

@@ -1,6 +1,7 @@
 """Command line of the demo."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--bag',
-        type=Path,
+        type=_path,
         help='recording to play (rosbag2 SQLite or MCAP, or ROS 1); a synthetic drive by default',
     )
     parser.add_argument(
@@ -73,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--frames', type=count, help='play this many frames, 100 of the drive')
     parser.add_argument(
-        '--checkpoint', type=Path, default=BUNDLED, help='the bundled one by default'
+        '--checkpoint', type=_path, default=BUNDLED, help='the bundled one by default'
     )
-    parser.add_argument('--output', type=Path, default=Path('demo_output'), help='%(default)s')
+    parser.add_argument('--output', type=_path, default=Path('demo_output'), help='%(default)s')
     parser.add_argument(
         '--domain-id',
         type=count,
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         help='ROS 2 domain; by default one that nobody on this machine uses',
     )
     return parser
+
+
+def _path(text: str) -> Path:
+    """A path, also from a shell that leaves the tilde in BAG=~/recording as it is."""
+    return Path(os.path.expanduser(text))
 
 
 if __name__ == '__main__':

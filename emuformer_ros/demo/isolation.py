@@ -3,7 +3,8 @@
 import os
 import random
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from emuformer_ros.demo import DemoError
 
@@ -13,19 +14,44 @@ _DOMAINS = range(215, 232)
 _PARTICIPANTS = 10
 """How many participants of a domain are looked for; most processes have one."""
 
+_OF_A_ROBOT = (
+    'ROS_DISCOVERY_SERVER',
+    'ROS_LOCALHOST_ONLY',
+    'ROS_SECURITY_ENABLE',
+    'ROS_SECURITY_ENCLAVE_OVERRIDE',
+    'ROS_SECURITY_KEYSTORE',
+    'ROS_SECURITY_STRATEGY',
+    'ROS_STATIC_PEERS',
+    'ROS_SUPER_CLIENT',
+)
+"""Variables that say where else to look for others, and whom to trust."""
+
 
 def isolate(domain_id: int, environment: MutableMapping[str, str] = os.environ) -> None:
     """Have this process and its children talk ROS 2 with each other alone, on this machine.
 
     It must be done before the process starts its ROS 2 context.
     """
+    for name in _OF_A_ROBOT:
+        environment.pop(name, None)
     environment['ROS_DOMAIN_ID'] = str(domain_id)
     environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    environment.pop('ROS_STATIC_PEERS', None)
     # Iron and later only warn about this one, Humble knows no other.
-    environment.pop('ROS_LOCALHOST_ONLY', None)
     if environment.get('ROS_DISTRO') == 'humble':
         environment['ROS_LOCALHOST_ONLY'] = '1'
+
+
+def log_environment(folder: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables to set so that ROS 2 writes its log files into a folder, which it makes.
+
+    Else they go below the home directory, without which ROS 2 does not start.
+
+    Returns:
+        Nothing where the user has chosen a folder already.
+    """
+    if environment.get('ROS_LOG_DIR') or environment.get('ROS_HOME'):
+        return {}
+    return {'ROS_LOG_DIR': str(folder.absolute())}
 
 
 def free_domain_id() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from emuformer_ros.bags.cameras import CameraFrame
 from emuformer_ros.demo import DemoError
-from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME, NodeProcess
+from emuformer_ros.demo.node_process import NodeProcess
 from emuformer_ros.demo.player import Player, restamped
 from emuformer_ros.demo.recorder import FrameRecord, Recorder
 from emuformer_ros.demo.session import Session
@@ -39,8 +39,8 @@ class Playback:
     def connect(self, frames: Iterable[CameraFrame]) -> Iterator[CameraFrame]:
         """Send the first frame, on trial, until maps come back on all topics.
 
-        Discovery goes on at both ends: that this end sees the other does not say that the other
-        sees this one. A frame on trial has a stamp of its own and is not recorded.
+        Discovery goes on at both ends, topic by topic: that this end sees the other does not say
+        that the other sees this one. A frame on trial has a stamp of its own and is not recorded.
 
         Returns:
             All the frames, to be played.
@@ -56,11 +56,14 @@ class Playback:
         trial = restamped(first, abs(first.stamp_ns - 10**6))
         record = self._recorder.expect(trial, recorded=False)
         deadline = time.monotonic() + _DEADLINE_S
+
+        def has_answered() -> bool:
+            return self._recorder.discover() and record.is_complete()
+
         for trials in itertools.count(1):
-            if self._recorder.discover(NODE_NAME, NAMESPACE):
-                record = self._recorder.expect(trial, recorded=False)
+            self._recorder.discover()
             self._player.publish(trial)
-            if self._session.spin_until(record.is_complete, _TRIAL_PERIOD_S, self._process):
+            if self._session.spin_until(has_answered, _TRIAL_PERIOD_S, self._process):
                 break
             # A camera that is not calibrated sends CameraInfo that the node cannot pass on.
             if trials >= _TRIALS_FOR_CAMERA_INFO and self._recorder.waive_camera_info(record):

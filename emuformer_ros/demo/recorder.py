@@ -1,20 +1,21 @@
 """The recorder of the demo: the camera and the node's maps, and which frames are complete."""
 
-import importlib
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rclpy.node import Node, NodeNameNonExistentError
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Qos
 
 from emuformer_ros.bags.cameras import CAMERA_INFO, CameraFrame
+from emuformer_ros.bags.maps import recorded_name
 from emuformer_ros.bags.reading import header_stamp_ns
 from emuformer_ros.bags.writing import McapBag, offered_qos
 from emuformer_ros.demo.player import CAMERA_QOS, Player
-from emuformer_ros.maps.outputs import MAP_TOPICS
+from emuformer_ros.maps.outputs import MapTopic
 
 _QUEUE_DEPTH = 30
 """Messages a topic may wait while others are handled; the node makes one per frame."""
@@ -60,16 +61,32 @@ class Recorder:
     Use it as a context manager: at its end, everything that came in has been written.
 
     Attributes:
-        topics: Message types of the node's map topics, by topic.
         frames: The frames that were expected, in order.
     """
 
-    def __init__(self, node: Node, bag: McapBag, player: Player, image_type: str) -> None:
-        self.topics: dict[str, str] = {}
+    def __init__(
+        self,
+        node: Node,
+        bag: McapBag,
+        player: Player,
+        image_type: str,
+        topics: Sequence[MapTopic],
+    ) -> None:
+        """Record nothing yet.
+
+        Args:
+            node: Hears the maps.
+            bag: Takes everything.
+            player: The camera.
+            image_type: Message type of its images.
+            topics: The map topics to record; the node publishes all of them.
+        """
         self.frames: list[FrameRecord] = []
         self._node = node
         self._bag = bag
         self._player = player
+        self._topics = {recorded_name(topic.name): topic for topic in topics}
+        self._undiscovered = set(self._topics)
         self._by_stamp: dict[int, FrameRecord] = {}
         self._camera_info_waived = False
         self._writer = ThreadPoolExecutor(1, 'recorder')
@@ -78,23 +95,18 @@ class Recorder:
         bag.add_topic(player.image_topic, image_type, camera_qos)
         bag.add_topic(player.camera_info_topic, CAMERA_INFO, camera_qos)
 
-    def discover(self, name: str, namespace: str) -> bool:
-        """Subscribe to the map topics of a node; whether there were new ones."""
-        known = set(self.topics)
-        try:
-            published = self._node.get_publisher_names_and_types_by_node(name, namespace)
-        except NodeNameNonExistentError:
-            return False  # not discovered yet, or gone: whoever waits for its maps will tell
-        node_name = f'{namespace.rstrip("/")}/{name}'
-        recorded = {t.name.replace('~', node_name, 1) for t in MAP_TOPICS if not t.is_limited}
-        for topic, (msgtype, *_) in published:
-            if topic in recorded - known:
-                self._subscribe(topic, msgtype)
-        return set(self.topics) != known
+    def discover(self) -> bool:
+        """Subscribe to the map topics that have come to be known; whether all of them have."""
+        for topic in sorted(self._undiscovered):
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if publishers:
+                self._subscribe(topic, publishers[0].qos_profile)
+                self._undiscovered.remove(topic)
+        return not self._undiscovered
 
     def expect(self, frame: CameraFrame, recorded: bool = True) -> FrameRecord:
         """Record a frame that is about to be published, and wait for its maps."""
-        missing = set(self.topics)
+        missing = set(self._topics)
         if self._camera_info_waived or frame.camera_info is None:
             missing -= self._camera_info_topics()
         record = FrameRecord(frame.stamp_ns, frame.image.time_ns, missing, recorded=recorded)
@@ -109,7 +121,7 @@ class Recorder:
     def waive_camera_info(self, record: FrameRecord) -> bool:
         """Wait for no CameraInfo from now on; whether nothing else of this frame is missing."""
         self._camera_info_waived = (
-            bool(self.topics) and record.missing <= self._camera_info_topics()
+            not self._undiscovered and record.missing <= self._camera_info_topics()
         )
         return self._camera_info_waived
 
@@ -124,14 +136,12 @@ class Recorder:
             self._writer.shutdown(cancel_futures=True)
 
     def _camera_info_topics(self) -> set[str]:
-        return {topic for topic, msgtype in self.topics.items() if msgtype == CAMERA_INFO}
+        return {name for name, topic in self._topics.items() if topic.msgtype == CAMERA_INFO}
 
-    def _subscribe(self, topic: str, msgtype: str) -> None:
-        offered = self._node.get_publishers_info_by_topic(topic)[0].qos_profile
-        self._bag.add_topic(topic, msgtype, [_recorded_qos(offered)])
-        self.topics[topic] = msgtype
+    def _subscribe(self, topic: str, offered: QoSProfile) -> None:
+        self._bag.add_topic(topic, self._topics[topic].msgtype, [_recorded_qos(offered)])
         self._node.create_subscription(
-            _message_class(msgtype),
+            self._topics[topic].message_type,
             topic,
             lambda data: self._receive(topic, data),
             QoSProfile(depth=_QUEUE_DEPTH, reliability=offered.reliability),
@@ -157,11 +167,6 @@ class Recorder:
             self._unwritten.popleft().result()
         written = self._writer.submit(self._bag.write, topic, record.time_ns, data)
         self._unwritten.append(written)
-
-
-def _message_class(msgtype: str) -> type:
-    package, _, name = msgtype.split('/')
-    return getattr(importlib.import_module(f'{package}.msg'), name)
 
 
 def _recorded_qos(qos: QoSProfile) -> Qos:

@@ -17,17 +17,19 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from emu_model.checkpoint import read_info
+from emu_model.checkpoint import CheckpointInfo, read_info
 from emu_model.files import workspace_in
 from emuformer_ros.bags.cameras import (
     COMPRESSED_IMAGE,
     camera_frames,
     find_image_topic,
 )
+from emuformer_ros.bags.maps import recorded_topics
 from emuformer_ros.bags.reading import Bag
 from emuformer_ros.bags.writing import write_bag
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.demo import DemoError
+from emuformer_ros.demo.isolation import log_environment
 from emuformer_ros.demo.node_process import NodeProcess
 from emuformer_ros.demo.playback import Playback
 from emuformer_ros.demo.player import Player
@@ -41,6 +43,9 @@ MAPS, OVERVIEW, SUMMARY, NODE_LOG = 'maps.mcap', 'overview.png', 'summary.json',
 
 DRIVE = 'drive'
 """Folder of the synthetic drive in the output folder."""
+
+_ROS_LOGS = 'ros_logs'
+"""Folder of ROS 2's own log files in the workspace; the node says the same in its log."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def run_demo(options: Options, console: Console) -> int:
         0, or 1 where a frame that was waited for did not come out.
 
     Raises:
-        DemoError: If the node fails, or no frame comes out.
+        DemoError: If ROS 2 does not start, the node fails, or no frame comes out.
         BagError: If the recording cannot be used.
         CheckpointError: If the checkpoint cannot be used.
         OSError: If a file is missing or cannot be written.
@@ -89,7 +94,9 @@ def run_demo(options: Options, console: Console) -> int:
             topic = find_image_topic(bag, topic)
             if options.bag:
                 what = f'{topic} in {path.name}'
-            frames, runtime, played_topic = _perceive(bag, topic, options, workspace, progress)
+            frames, runtime, played_topic = _perceive(
+                bag, topic, info, options, workspace, progress
+            )
         statistics = frame_statistics(frames)
         if not statistics['frames_out']:
             raise DemoError(f'none of {len(frames)} frames came out of the node: play them slower')
@@ -127,10 +134,15 @@ def _render_drive(path: Path, frames: int | None, progress: Progress) -> None:
 
 
 def _perceive(
-    bag: Bag, topic: str, options: Options, workspace: Path, progress: Progress
+    bag: Bag,
+    topic: str,
+    info: CheckpointInfo,
+    options: Options,
+    workspace: Path,
+    progress: Progress,
 ) -> tuple[list[FrameRecord], Runtime, str]:
     """Play a recording through a node; the maps are in the workspace afterwards."""
-    os.environ.update(profile_environment())
+    os.environ.update(profile_environment() | log_environment(workspace / _ROS_LOGS))
     msgtype = bag.topics[topic].msgtype
     total = min(bag.topics[topic].count, options.frames or bag.topics[topic].count)
     starting = progress.add_task('Starting the node', total=1)
@@ -149,7 +161,7 @@ def _perceive(
             session.wait_until_active(process)
             progress.advance(starting)
             progress.start_task(playing)
-            with Recorder(session.node, maps, player, msgtype) as recorder:
+            with Recorder(session.node, maps, player, msgtype, recorded_topics(info)) as recorder:
                 playback = Playback(session, process, player, recorder)
                 frames = itertools.islice(camera_frames(bag, topic), options.frames)
                 frames = playback.connect(frames)

@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from emuformer_ros.demo import DemoError
 from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME, NodeProcess
 
 _ACTIVE_DEADLINE_S = 180.0
@@ -34,10 +35,20 @@ class Session:
     """
 
     def __init__(self) -> None:
-        # Ctrl-C must reach Python, which then ends the perception node in order.
+        """Start ROS 2.
+
+        Raises:
+            DemoError: If it does not start.
+        """
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node: Node = rclpy.create_node('emuformer_demo', context=self._context)
+        try:
+            # Ctrl-C must reach Python, which then ends the perception node in order.
+            rclpy.init(
+                args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO
+            )
+            self.node: Node = rclpy.create_node('emuformer_demo', context=self._context)
+        except RuntimeError as error:  # RCLError
+            raise DemoError(f'ROS 2 does not start: {error}') from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._runtime = Runtime()

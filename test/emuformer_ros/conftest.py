@@ -1,5 +1,6 @@
 """Fixtures of the tests that talk to the node over DDS."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,14 @@ import rclpy
 from frames import IMAGE_TOPIC
 from node_process import NodeProcess
 from ros_peer import RosPeer
+
+from emuformer_ros.demo.isolation import log_environment
+
+
+@pytest.fixture(scope='session', autouse=True)
+def own_ros_logs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the log files of ROS 2 out of the home directory, which may not be writable."""
+    os.environ.update(log_environment(tmp_path_factory.mktemp('ros_logs')))
 
 
 @pytest.fixture(scope='session')

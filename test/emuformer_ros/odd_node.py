@@ -21,7 +21,9 @@ class OddNode(LifecycleNode):
         if self.mode == 'not_configurable':
             self.get_logger().error('there is no such checkpoint')
             return TransitionCallbackReturn.FAILURE
-        self.depth = self.create_publisher(Image, '~/depth/image', 10)
+        self.depth = None
+        if self.mode != 'late_depth':
+            self.advertise_depth()
         self.classes = self.create_publisher(Image, '~/semantic/image', 10)
         self.info = self.create_publisher(CameraInfo, '~/depth/camera_info', 10)
         return TransitionCallbackReturn.SUCCESS
@@ -36,9 +38,17 @@ class OddNode(LifecycleNode):
         if self.mode == 'dies' and self.frames > 3:
             print('out of memory', file=sys.stderr)
             sys.exit(9)
+        heard = self.classes.get_subscription_count() and self.info.get_subscription_count()
         self.classes.publish(image)
-        if self.mode != 'no_depth':
+        if self.mode == 'late_depth':
+            self.info.publish(CameraInfo(header=image.header))
+        if self.depth is not None and self.mode != 'no_depth':
             self.depth.publish(image)
+        if heard and self.depth is None:
+            self.advertise_depth()
+
+    def advertise_depth(self):
+        self.depth = self.create_publisher(Image, '~/depth/image', 10)
 
     def diagnose(self):
         values = [KeyValue(key='engine', value='odd'), KeyValue(key='device', value='cpu')]

@@ -30,7 +30,7 @@ MAPS = {
 RESULTS = {'maps.mcap', 'node.log', 'overview.png', 'summary.json'}
 
 
-def run_demo(output, *arguments, timeout_s=120):
+def run_demo(output, *arguments, timeout_s=120, **variables):
     return subprocess.run(
         [
             sys.executable,
@@ -40,7 +40,7 @@ def run_demo(output, *arguments, timeout_s=120):
             str(output),
             *map(str, arguments),
         ],
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'},
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200', **variables},
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -157,6 +157,34 @@ def test_a_rate_beyond_the_node_shows_the_drops(tmp_path, checkpoints):
     topics = recorded(tmp_path / 'out' / 'maps.mcap')
     assert len(topics['/camera/image_raw']) == 60
     assert len(topics['/perception/semantic/image']) == summary['frames_out']
+
+
+def test_neither_a_robots_settings_nor_a_home_that_is_read_only_is_in_the_way(
+    tmp_path, checkpoints
+):
+    variables = {
+        'HOME': '/dev/null',
+        'ROS_HOME': '',
+        'ROS_LOG_DIR': '',
+        'ROS_DISCOVERY_SERVER': '127.0.0.1:11811',
+        'ROS_SECURITY_ENABLE': 'true',
+        'ROS_SECURITY_STRATEGY': 'Enforce',
+    }
+    bag = write_ros2(tmp_path / 'bag', camera_samples(1, height=48, width=64))
+    arguments = '--bag', bag, '--checkpoint', checkpoints['SegDepthFormer']
+    done = run_demo(tmp_path / 'out', *arguments, **variables)
+    assert done.returncode == 0, done.stdout
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == RESULTS
+
+
+def test_a_tilde_that_the_shell_has_left_is_the_home_directory(tmp_path, checkpoints):
+    checkpoint = tmp_path / 'checkpoint.safetensors'
+    checkpoint.symlink_to(checkpoints['SegDepthFormer'])
+    arguments = '--checkpoint', '~/checkpoint.safetensors', '--bag', '~/absent'
+    done = run_demo('~/out', *arguments, HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert f"no recording at '{tmp_path}/absent'" in done.stdout
+    assert (tmp_path / 'out').is_dir()
 
 
 @pytest.fixture

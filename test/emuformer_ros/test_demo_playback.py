@@ -15,8 +15,11 @@ from emuformer_ros.demo.playback import Playback
 from emuformer_ros.demo.player import Player
 from emuformer_ros.demo.recorder import FrameRecord, Recorder
 from emuformer_ros.demo.session import Session
+from emuformer_ros.maps.outputs import MAP_TOPICS
 
 FRAMES = 5
+MAPS = ('~/semantic/image', '~/depth/image', '~/depth/camera_info')
+"""What the odd node publishes."""
 
 
 @pytest.fixture
@@ -57,7 +60,8 @@ def play(session, tmp_path, frames):
         with write_bag(tmp_path / 'maps.mcap') as bag:
             player = Player(session.node, '/camera/image_raw', IMAGE)
             session.wait_until_active(process)
-            with Recorder(session.node, bag, player, IMAGE) as recorder:
+            topics = [topic for topic in MAP_TOPICS if topic.name in MAPS]
+            with Recorder(session.node, bag, player, IMAGE, topics) as recorder:
                 plays = Playback(session, process, player, recorder)
                 plays.play_paced(plays.connect(frames), lambda: None)
         return recorder.frames
@@ -106,6 +110,13 @@ def test_camera_info_that_the_node_does_not_pass_on_is_not_waited_for(start, pla
     }
 
 
+def test_a_map_topic_that_comes_to_be_known_last_is_recorded_as_well(start, play, tmp_path):
+    records = play(start('late_depth'))
+    assert [record.is_complete() for record in records] == [True] * FRAMES
+    with Bag(tmp_path / 'maps.mcap') as bag:
+        assert bag.topics['/perception/depth/image'].count == FRAMES
+
+
 def test_what_arrives_is_handled_between_frames_that_are_late(session, frames):
     sent, handled = [], []
     arrival = session.node.create_guard_condition(lambda: handled.append(len(sent)))
@@ -139,6 +150,35 @@ def test_a_domain_that_somebody_uses_is_not_taken(monkeypatch):
 
 
 def test_isolation_overrides_what_a_robot_has_set():
-    environment = {'ROS_DOMAIN_ID': '0', 'ROS_STATIC_PEERS': 'robot', 'ROS_LOCALHOST_ONLY': '0'}
+    environment = {
+        'ROS_DOMAIN_ID': '0',
+        'ROS_STATIC_PEERS': 'robot',
+        'ROS_LOCALHOST_ONLY': '0',
+        'ROS_DISCOVERY_SERVER': 'robot:11811',
+        'ROS_SUPER_CLIENT': 'true',
+        'ROS_SECURITY_ENABLE': 'true',
+        'ROS_SECURITY_STRATEGY': 'Enforce',
+        'ROS_SECURITY_KEYSTORE': '/robot/keystore',
+        'ROS_SECURITY_ENCLAVE_OVERRIDE': '/robot',
+        'ROS_LOG_DIR': '/robot/logs',
+    }
     isolation.isolate(220, environment)
-    assert environment == {'ROS_DOMAIN_ID': '220', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    assert environment == {
+        'ROS_DOMAIN_ID': '220',
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_LOG_DIR': '/robot/logs',
+    }
+
+
+def test_log_files_go_into_a_folder_unless_the_user_has_chosen_one(tmp_path):
+    wanted = {'ROS_LOG_DIR': str(tmp_path)}
+    assert isolation.log_environment(tmp_path, {}) == wanted
+    assert isolation.log_environment(tmp_path, {'ROS_LOG_DIR': ''}) == wanted
+    for name in ('ROS_LOG_DIR', 'ROS_HOME'):
+        assert isolation.log_environment(tmp_path, {name: '/chosen'}) == {}
+
+
+def test_what_keeps_ros_from_starting_is_an_error_with_its_words(monkeypatch):
+    monkeypatch.setenv('ROS_DOMAIN_ID', 'abc')
+    with pytest.raises(DemoError, match=r'ROS 2 does not start: .*ROS_DOMAIN_ID'):
+        Session()
