@@ -23,13 +23,14 @@ from emuformer_ros.camera.camera import Camera, Frame
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.health.diagnostics import DiagnosticsPublisher
-from emuformer_ros.health.engine_health import EngineHealth
+from emuformer_ros.health.engine_health import EngineHealth, hang
 from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
+_THROTTLE_S = 10.0
 
 
 class PerceptionNode(LifecycleNode):
@@ -65,7 +66,7 @@ class PerceptionNode(LifecycleNode):
         self.cameras: list[Camera] = []
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._worker: Worker | None = None
-        self._engine_problem = ''
+        self._problem = ''  # what is wrong, until a transition succeeds
         self._engine_health = EngineHealth(self._on_engine_failure)
         self.add_on_set_parameters_callback(self._check_parameters)
         for spec in PARAMETERS.values():
@@ -80,37 +81,34 @@ class PerceptionNode(LifecycleNode):
         )
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the checkpoint and warm the engine; FAILURE, and why in the log, if it fails."""
+        """Load the checkpoint and warm the engine; FAILURE, and why, if that fails."""
         try:
             self._engine = self._create_engine()
             for name in self._parameter('cameras'):
                 self.cameras.append(Camera(self, name, self._engine.info, self._mailbox.slot()))
                 self.cameras[-1].advertise()
         except Exception as error:  # whatever a runtime raises, the node can be configured again
-            self.get_logger().error(f'cannot configure: {error}')
             self._free()
-            return TransitionCallbackReturn.FAILURE
-        self._engine_problem = ''
-        self._state = 'inactive'
+            return self._fail(f'cannot configure: {error}')
+        self._enter('inactive')
         return super().on_configure(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the engine."""
         self._free()
-        self._state = 'unconfigured'
+        self._enter('unconfigured')
         return super().on_cleanup(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the cameras and process what they send; FAILURE, logged, if it cannot."""
+        """Subscribe to the cameras and process what they send; FAILURE, and why, if it cannot."""
         try:
             for camera in self.cameras:
                 camera.subscribe(
                     self._parameter('image_transport'), self._parameter('reliability')
                 )
         except Exception as error:  # of several kinds: an override of QoS that is not allowed
-            self.get_logger().error(f'cannot activate: {error}')
             self._stop()
-            return TransitionCallbackReturn.FAILURE
+            return self._fail(f'cannot activate: {error}')
         self._engine_health.succeed()
         pipeline = Pipeline(
             self._engine,
@@ -122,31 +120,32 @@ class PerceptionNode(LifecycleNode):
         self._worker = Worker(self._mailbox, pipeline.process, self._batch_size())
         topics = ', '.join(f"'{camera.input.image_topic}'" for camera in self.cameras)
         self.get_logger().info(f'waiting for images on {topics}')
-        self._state = 'active'
+        self._enter('active')
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, and finish the frame that is being processed.
 
-        ERROR where the engine has failed too often: on_error then frees it.
+        ERROR where the engine has failed too often, the one thing that is noted as wrong with an
+        active node: on_error then frees it.
         """
         self._stop()
-        if self._engine_problem:
+        if self._problem:
             return TransitionCallbackReturn.ERROR
-        self._state = 'inactive'
+        self._enter('inactive')
         return super().on_deactivate(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, whatever state the node is in."""
         self._stop()
         self._free()
-        self._state = 'finalized'
+        self._enter('finalized')
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured after a transition that failed, or an engine that did."""
-        reason = self._engine_problem or f'transition from {state.label} failed'
-        self.get_logger().error(f'now unconfigured: {reason}')
+        self._problem = self._problem or f'transition from {state.label} failed'
+        self.get_logger().error(f'now unconfigured: {self._problem}')
         self._stop()
         self._free()
         self._state = 'unconfigured'
@@ -193,6 +192,16 @@ class PerceptionNode(LifecycleNode):
         """How many frames that wait together are processed at once."""
         return self._parameter('max_batch') if self._engine.batches else 1
 
+    def _enter(self, state: str) -> None:
+        """Note that a transition has succeeded."""
+        self._state, self._problem = state, ''
+
+    def _fail(self, problem: str) -> TransitionCallbackReturn:
+        """Say why a transition cannot be made: in the log, and on /diagnostics from now on."""
+        self._problem = problem
+        self.get_logger().error(problem)
+        return TransitionCallbackReturn.FAILURE
+
     def _stop(self) -> None:
         if self._worker is not None:
             self._worker.stop()
@@ -204,11 +213,19 @@ class PerceptionNode(LifecycleNode):
         for camera in self.cameras:
             camera.destroy()
         self.cameras = []
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-            # Compiled graphs and their caches refer to each other: else they would stay a while.
-            gc.collect()
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            engine.close()
+        except Exception as error:  # a GPU that has failed for good fails at this too
+            self.get_logger().error(
+                f'cannot free the engine: {error}; if the node cannot be configured again, '
+                'restart its process, which frees everything'
+            )
+        del engine
+        # Compiled graphs and their caches refer to each other: else they would stay a while.
+        gc.collect()
 
     def _parameter(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -259,11 +276,16 @@ class PerceptionNode(LifecycleNode):
     def _give_up_failing_engine(self) -> None:
         problem = self._engine_health.problem(self._parameter('max_engine_failures'))
         if problem and self._state == 'active':
-            self._engine_problem = problem
+            self._problem = problem
             self.trigger_deactivate()
 
     def _publish_diagnostics(self) -> None:
-        self._diagnostics.publish(self._state, self._engine, self.cameras, self._engine_problem)
+        hanging = hang(self._worker.busy_s) if self._worker else ''
+        if hanging:
+            self.get_logger().error(hanging, throttle_duration_sec=_THROTTLE_S)
+        self._diagnostics.publish(
+            self._state, self._engine, self.cameras, self._problem or hanging
+        )
 
 
 def main(args: list[str] | None = None) -> int:

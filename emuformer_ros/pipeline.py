@@ -17,9 +17,9 @@ from emuformer_ros.geometry.frame_geometry import FrameGeometry
 from emuformer_ros.geometry.geometry_source import GeometrySource
 from emuformer_ros.geometry.metric_depth import calibrate_depth
 from emuformer_ros.health.engine_health import EngineHealth
-from emuformer_ros.health.stamps import stamp_s
 from emuformer_ros.maps.depth_limits import DepthLimitError, DepthLimits, depth_limits
 from emuformer_ros.maps.outputs import FrameMaps, MapTopic
+from emuformer_ros.maps.point_cloud import PointClouds
 
 _THROTTLE_S = 2.0
 
@@ -77,31 +77,40 @@ class Pipeline:
         self._logger = logger
         self._health = health
         self._is_running = is_running
-        self._geometries = GeometrySource(engine, parameter, logger)
+        self._geometries = GeometrySource(engine, parameter)
+        self._point_clouds = PointClouds()
 
     def process(self, frames: Sequence[Frame]) -> None:
         """Publish what is subscribed to of frames; what goes wrong is counted and logged."""
         jobs = [job for frame in frames if (job := self._open(frame))]
         for batch in _batches(jobs):
-            for job, prediction in zip(batch, self._try_to_predict(batch)):
+            for job, prediction in self._predictions(batch):
                 self._finish(job, prediction)
 
-    def _try_to_predict(self, batch: Sequence[_Job]) -> Iterable[Prediction]:
-        """As `_predict`; nothing, with the reason counted, if the engine fails."""
+    def _predictions(self, batch: Sequence[_Job]) -> Iterator[tuple[_Job, Prediction]]:
+        """Jobs with the network's maps, without those that the engine fails on, which count."""
         try:
             predictions = self._predict(batch)
         except Exception as error:  # whatever a runtime raises, the next frame may be fine
             reason = _reason(error)
         else:
             self._health.succeed()
-            return predictions
+            yield from zip(batch, predictions)
+            return
         # Not before the error is gone, which holds on to what was computed.
         with contextlib.suppress(Exception):  # a runtime that is broken for good fails at this too
             self._engine.release_memory()
-        for job in batch:
-            self._fail(job.frame.camera, reason)
-        self._health.fail(reason, len(batch))
-        return ()
+        if len(batch) > 1:
+            self._logger.warning(
+                f'{len(batch)} images at once failed ({reason}) and are tried one by one: if that '
+                'goes on, lower max_batch',
+                throttle_duration_sec=_THROTTLE_S,
+            )
+            for job in batch:
+                yield from self._predictions([job])
+            return
+        self._fail(batch[0].frame.camera, reason)
+        self._health.fail(reason)
 
     def _open(self, frame: Frame) -> _Job | None:
         """What there is to do about a frame; None, with the reason counted, if nothing."""
@@ -143,7 +152,7 @@ class Pipeline:
             prediction = job.geometry.maps(prediction)
             self._publish(job, self._maps(job, prediction))
             # After the maps: whoever waits for them need not wait for this.
-            frame.camera.watch.update(stamp_s(frame.message.header), prediction)
+            frame.camera.watch.update(frame.time_s, prediction)
         except Exception as error:  # as above
             self._fail(frame.camera, _reason(error))
         else:
@@ -162,6 +171,7 @@ class Pipeline:
             palette=self._engine.info.palette,
             overlay_opacity=self._parameter('overlay_opacity'),
             depth_limits=job.limits,
+            point_clouds=self._point_clouds,
         )
 
     def _depth_limits(self, camera: Camera, wanted: list[MapTopic]) -> DepthLimits | None:
@@ -172,7 +182,7 @@ class Pipeline:
             limits = depth_limits(self._parameter, self._engine.info, camera.depth_scale)
         except DepthLimitError as error:
             if str(error) != camera.limits_problem:
-                self._logger.warning(f'no reliable depth and no points are published: {error}')
+                camera.logger.warning(f'no reliable depth and no points are published: {error}')
             camera.limits_problem = str(error)
             return None
         camera.limits_problem = ''
@@ -186,7 +196,7 @@ class Pipeline:
 
     def _refuse(self, camera: Camera, reason: str) -> None:
         count = camera.statistics.refuse(reason)
-        self._logger.error(
+        camera.logger.error(
             f"cannot use an image on '{camera.input.image_topic}': {reason} ({count} so far)",
             throttle_duration_sec=_THROTTLE_S,
         )
@@ -195,7 +205,7 @@ class Pipeline:
         if not self._is_running():
             return
         count = camera.statistics.fail(reason)
-        self._logger.error(
+        camera.logger.error(
             f"cannot process an image on '{camera.input.image_topic}': {reason} ({count} so far)",
             throttle_duration_sec=_THROTTLE_S,
         )

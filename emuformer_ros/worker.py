@@ -1,6 +1,7 @@
 """The thread that runs the network, so that the executor stays free for services."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from emuformer_ros.camera.mailbox import Item, Mailbox
@@ -21,9 +22,16 @@ class Worker:
         self._mailbox = mailbox
         self._process = process
         self._most = most
+        self._busy_since_s: float | None = None
         self._thread = threading.Thread(target=self._run, name='perception worker', daemon=True)
         mailbox.open()
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """How long it has been at the items that it is at, in seconds; 0 while it waits."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def stop(self) -> None:
         """End the thread; what is being processed is finished first."""
@@ -32,4 +40,6 @@ class Worker:
 
     def _run(self) -> None:
         while items := self._mailbox.take(self._most):
+            self._busy_since_s = time.monotonic()
             self._process(items)
+            self._busy_since_s = None

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import get_logger
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -24,11 +25,20 @@ _OUTPUT_QUEUE = 5
 
 @dataclass(frozen=True)
 class Frame:
-    """An image message, its camera, and when it arrived, in seconds of time.monotonic."""
+    """An image message.
+
+    Attributes:
+        camera: What took it.
+        message: As it arrived.
+        arrival_s: When it arrived, in seconds of time.monotonic.
+        time_s: When it was taken, in seconds of ROS time: its stamp, or its arrival where it has
+            none.
+    """
 
     camera: 'Camera'
     message: Image | CompressedImage
     arrival_s: float
+    time_s: float
 
 
 class Camera:
@@ -43,6 +53,8 @@ class Camera:
 
     Attributes:
         name: As given.
+        logger: Says what is wrong with this camera; throttles by itself, so that another camera
+            with the same fault is heard too.
         publishers: The topics that the network can serve.
         statistics: What happened to its frames.
         slot: As given; counts the frames that a later one replaced.
@@ -59,13 +71,15 @@ class Camera:
         self, node: LifecycleNode, name: str, info: CheckpointInfo, slot: Slot[Frame]
     ) -> None:
         self.name = name
+        # Not a child of the node's: in Humble, what a child says does not reach /rosout.
+        self.logger = get_logger(node.get_logger().name)
         self.statistics = FrameStatistics()
         self.slot = slot
         self.input: CameraInput | None = None
         self.depth_scale = 1.0
         self.info_problem = ''
         self.limits_problem = ''
-        self.health = InputHealth(node, self.statistics)
+        self.health = InputHealth(node, self.statistics, self.logger)
         self.watch = UncertaintyWatch(info, lambda name: node.get_parameter(name).value)
         self._node = node
         self._info = info
@@ -124,5 +138,6 @@ class Camera:
         self._labels = None
 
     def _receive(self, message: Image | CompressedImage) -> None:
-        if self.health.admit(message.header):
-            self.slot.put(Frame(self, message, time.monotonic()))
+        if self.health.admit(message.header, self.input.image_topic):
+            time_s = self.health.time_s(message.header)
+            self.slot.put(Frame(self, message, time.monotonic(), time_s))

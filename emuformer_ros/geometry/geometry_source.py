@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
 from emu_model.engines import Engine
@@ -29,15 +28,11 @@ class GeometrySource:
     Args:
         engine: Runs the network.
         parameter: Gives the present value of a parameter that may change at any time.
-        logger: The node's.
     """
 
-    def __init__(
-        self, engine: Engine, parameter: Callable[[str], Any], logger: RcutilsLogger
-    ) -> None:
+    def __init__(self, engine: Engine, parameter: Callable[[str], Any]) -> None:
         self._engine = engine
         self._parameter = parameter
-        self._logger = logger
         self._rectifiers: dict[Camera, Rectifier] = {}
         self._met: set[Camera] = set()
 
@@ -141,7 +136,7 @@ class GeometrySource:
                 f'{width}x{height} pixels'
             )
         if problem != camera.info_problem:
-            self._logger.warning(problem)
+            camera.logger.warning(problem)
         camera.info_problem = problem
 
 

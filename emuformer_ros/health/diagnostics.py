@@ -37,7 +37,7 @@ class DiagnosticsPublisher:
             raise ValueError(f"topic '/diagnostics': {error}") from error
 
     def publish(
-        self, state: str, engine: Engine | None, cameras: Sequence[Camera], engine_problem: str
+        self, state: str, engine: Engine | None, cameras: Sequence[Camera], problem: str
     ) -> None:
         """Publish a message.
 
@@ -45,20 +45,20 @@ class DiagnosticsPublisher:
             state: Lifecycle state of the node.
             engine: What runs the network; None while there is none.
             cameras: The cameras that there are now.
-            engine_problem: Why the engine was given up; empty where it was not.
+            problem: What is wrong with the node, and what to do; empty where nothing is.
         """
         self._cameras = {
             camera: self._cameras.get(camera) or CameraDiagnostics(self._node, camera)
             for camera in cameras
         }
-        message = DiagnosticArray(status=[self._node_status(state, engine, engine_problem)])
+        message = DiagnosticArray(status=[self._node_status(state, engine, problem)])
         for each in self._cameras.values():
             message.status += [each.frames(state), each.uncertainty(state)]
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
     def _node_status(self, state: str, engine: Engine | None, problem: str) -> DiagnosticStatus:
-        """ERROR, and what to do, where the engine was given up."""
+        """ERROR where something is wrong with the node."""
         values: dict[str, object] = {
             'state': state,
             'engine': engine.name if engine else '',
@@ -105,10 +105,10 @@ class CameraDiagnostics:
         watch, label = self._camera.watch, self._label('uncertainty')
         problems = watch.problems()
         if problems and not self._alarmed:
-            self._node.get_logger().warning(f'{label}: {"; ".join(problems)}')
+            self._camera.logger.warning(f'{label}: {"; ".join(problems)}')
         elif self._alarmed and not problems:
             now = 'is normal again' if watch.values() else 'is not watched any more'
-            self._node.get_logger().info(f'{label}: uncertainty {now}')
+            self._camera.logger.info(f'{label}: uncertainty {now}')
         self._alarmed = bool(problems)
         return make_status(label, watch.why_not() or state, watch.values(), problems)
 
@@ -146,7 +146,7 @@ class CameraDiagnostics:
             if min(subscribed_s, report.silent_s) > _SILENCE_S:
                 silence = camera.silence()
         if silence and silence != self._silence:
-            self._node.get_logger().warning(silence)
+            self._camera.logger.warning(silence)
         self._silence = silence
         return silence
 
@@ -188,6 +188,7 @@ def frame_values(report: FrameReport, dropped: int) -> dict[str, object]:
         'frames_dropped': dropped,
         'frames_too_old': report.expired,
         'frames_from_future': report.ahead,
+        'frames_unstamped': report.unstamped,
         'frames_skipped': report.skipped,
         'frames_refused': report.refused,
         'frames_failed': report.failed,

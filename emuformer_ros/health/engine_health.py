@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+HANG_S = 5.0
+"""Seconds at the same images after which an engine that is warm may be taken to hang."""
+
 
 class EngineHealth:
     """Counts the failures in a row of what all cameras share.
@@ -25,10 +28,10 @@ class EngineHealth:
         """Note that the engine has run."""
         self.failures = 0
 
-    def fail(self, reason: str, images: int) -> None:
-        """Note that the engine has failed on so many images at once."""
+    def fail(self, reason: str) -> None:
+        """Note that the engine has failed on an image."""
         self.last_failure = reason
-        self.failures += images
+        self.failures += 1
         self._on_failure()
 
     def problem(self, max_failures: int) -> str:
@@ -45,3 +48,19 @@ class EngineHealth:
             'memory ran out, give it a smaller network_height and network_width or a smaller '
             'checkpoint'
         )
+
+
+def hang(busy_s: float) -> str:
+    """What to do about an engine that does not answer; empty while it may.
+
+    Args:
+        busy_s: How long it has been at the same images.
+    """
+    if busy_s <= HANG_S:
+        return ''
+    return (
+        f'the engine has been at the same images for {busy_s:.0f} s: if it does not come back, '
+        "kill the node's process (SIGKILL: until the engine answers, it can neither be "
+        'deactivated nor end) and start it again; if it is only slow, give it a smaller '
+        'network_height and network_width or a smaller checkpoint'
+    )

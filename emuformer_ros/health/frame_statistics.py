@@ -22,11 +22,12 @@ class FrameReport:
         failed: Images on which the engine failed.
         expired: Images dropped because they were older than the limit when they arrived.
         ahead: Images stamped in the future; they are processed all the same.
+        unstamped: Images without a stamp; they are processed all the same.
         time_jumps: How often the stamps went back, as those of a recording that loops do.
         last_refusal: Why the last image was refused.
         last_failure: Why the engine failed the last time.
         last_age_s: Seconds from the last image's stamp to its arrival; negative if it was stamped
-            in the future, None when no image arrived.
+            in the future, None when no image arrived or it has no stamp.
         rate_hz: Images processed per second, lately.
         latency_ms: 50th, 95th and 99th percentile, lately, of the time in milliseconds from an
             image's arrival to the publication of its last map; None when none was processed.
@@ -40,6 +41,7 @@ class FrameReport:
     failed: int
     expired: int
     ahead: int
+    unstamped: int
     time_jumps: int
     last_refusal: str
     last_failure: str
@@ -61,7 +63,7 @@ class FrameStatistics:
         self._lock = threading.Lock()
         self._received = self._processed = 0
         self._skipped = self._refused = self._failed = 0
-        self._expired = self._ahead = self._time_jumps = 0
+        self._expired = self._ahead = self._unstamped = self._time_jumps = 0
         self._last_refusal = self._last_failure = ''
         self._last_age_s: float | None = None
         self._last_arrival = -np.inf
@@ -83,6 +85,11 @@ class FrameStatistics:
         """Count an image that is stamped in the future."""
         with self._lock:
             self._ahead += 1
+
+    def lack_stamp(self) -> None:
+        """Count an image that is processed though it has no stamp."""
+        with self._lock:
+            self._unstamped += 1
 
     def restart(self) -> None:
         """Measure rate and latency anew, because time jumped back; the counts go on."""
@@ -129,6 +136,7 @@ class FrameStatistics:
                 failed=self._failed,
                 expired=self._expired,
                 ahead=self._ahead,
+                unstamped=self._unstamped,
                 time_jumps=self._time_jumps,
                 last_refusal=self._last_refusal,
                 last_failure=self._last_failure,

@@ -1,5 +1,6 @@
 """Whether a camera's images can be used as they arrive, and what is wrong with their time."""
 
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from std_msgs.msg import Header
 
@@ -20,6 +21,14 @@ _WENT_BACK = (
     "nothing to do if a recording loops, else check the camera's clock and that one camera alone "
     'publishes the topic'
 )
+_UNSTAMPED = (
+    'have no stamp, so that the uncertainty alarm goes by their arrival: have the driver of the '
+    'camera set header.stamp'
+)
+_AGELESS = (
+    'it has no stamp, so that it may be older than max_age_s: have the driver of the camera set '
+    'header.stamp, or set max_age_s to 0'
+)
 _NO_CLOCK = (
     'use_sim_time is true and no /clock arrives: play the recording with --clock, or set '
     'use_sim_time to false'
@@ -32,50 +41,58 @@ class InputHealth:
     Args:
         node: Gives the time.
         statistics: Counts what happens to the images.
+        logger: The camera's.
     """
 
-    def __init__(self, node: Node, statistics: FrameStatistics) -> None:
+    def __init__(self, node: Node, statistics: FrameStatistics, logger: RcutilsLogger) -> None:
         self._node = node
         self._statistics = statistics
+        self._logger = logger
         self._stamps = StampMonitor()
 
-    def admit(self, header: Header) -> bool:
-        """Count an image that arrives; whether it is to be processed."""
-        logger = self._node.get_logger()
+    def admit(self, header: Header, topic: str) -> bool:
+        """Count an image that arrives on a topic; whether it is to be processed."""
         if self._waits_for_clock():
             self._statistics.receive()
-            logger.warning(_NO_CLOCK, throttle_duration_sec=_THROTTLE_S)
+            self._node.get_logger().warning(_NO_CLOCK, throttle_duration_sec=_THROTTLE_S)
             return True
-        now_s = 1e-9 * self._node.get_clock().now().nanoseconds
-        check = self._stamps.check(stamp_s(header), now_s)
+        check = self._stamps.check(stamp_s(header), self._now_s())
+        if check.is_unset:
+            return self._admit_unstamped(topic)
         self._statistics.receive(check.age_s)
-        images = f"images of '{header.frame_id}'"
+        images = f"images on '{topic}'"
         if check.jump_back_s:
             self._statistics.restart()
-            logger.warning(
+            self._logger.warning(
                 f'the stamps of {images} went back by {check.jump_back_s:.1f} s, so that alarm, '
                 f'rate and latency start anew: {_WENT_BACK}',
                 throttle_duration_sec=_THROTTLE_S,
             )
         if check.ahead_s:
             self._statistics.get_ahead()
-            logger.warning(
+            self._logger.warning(
                 f'{images} are stamped {check.ahead_s:.1f} s in the future: {_AHEAD}',
                 throttle_duration_sec=_THROTTLE_S,
             )
         if check.is_older_than(self._max_age_s()):
             self._statistics.expire()
-            logger.warning(
+            self._logger.warning(
                 f'{images} are dropped, {check.age_s:.1f} s old: {_TOO_OLD}',
                 throttle_duration_sec=_THROTTLE_S,
             )
             return False
         return True
 
+    def time_s(self, header: Header) -> float:
+        """When an image that arrives was taken, in ROS time: now, where it has no stamp."""
+        return stamp_s(header) or self._now_s()
+
     def problems(self, report: FrameReport, before: FrameReport) -> list[str]:
         """What is wrong with the time of the images since an earlier report, and what to do."""
         problems = [_NO_CLOCK] if self._waits_for_clock() else []
         age_s = report.last_age_s or 0.0
+        if count := report.unstamped - before.unstamped:
+            problems.append(f'{count} images {_UNSTAMPED}')
         if count := report.ahead - before.ahead:
             problems.append(
                 f'{count} images are stamped in the future, the last by {-age_s:.1f} s: {_AHEAD}'
@@ -89,8 +106,26 @@ class InputHealth:
             problems.append(f'the stamps of the images went back: {_WENT_BACK}')
         return problems
 
+    def _admit_unstamped(self, topic: str) -> bool:
+        """Refuse it where there is a limit on its age, which nobody knows."""
+        self._statistics.receive()
+        if self._max_age_s() > 0:
+            self._statistics.refuse(_AGELESS)
+            self._logger.error(
+                f"cannot use an image on '{topic}': {_AGELESS}", throttle_duration_sec=_THROTTLE_S
+            )
+            return False
+        self._statistics.lack_stamp()
+        self._logger.warning(
+            f"images on '{topic}' {_UNSTAMPED}", throttle_duration_sec=_THROTTLE_S
+        )
+        return True
+
     def _max_age_s(self) -> float:
         return self._node.get_parameter('max_age_s').value
+
+    def _now_s(self) -> float:
+        return 1e-9 * self._node.get_clock().now().nanoseconds
 
     def _waits_for_clock(self) -> bool:
         clock = self._node.get_clock()

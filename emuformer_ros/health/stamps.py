@@ -1,4 +1,4 @@
-"""What the stamps of a camera's images say: from the future, too old, or time jumped back."""
+"""What the stamps of a camera's images say: none, ahead, too old, or time jumped back."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,12 @@ class StampCheck:
     Attributes:
         age_s: The clock's time less the stamp, in seconds; negative if the stamp is ahead.
         jump_back_s: How far before the image before it was stamped; 0 unless time jumped back.
+        is_unset: Whether it has none: 0, long after the time 0 at which a simulation begins.
     """
 
     age_s: float
-    jump_back_s: float
+    jump_back_s: float = 0.0
+    is_unset: bool = False
 
     @property
     def ahead_s(self) -> float:
@@ -45,6 +47,8 @@ class StampMonitor:
             stamp_s: Its stamp, in seconds.
             now_s: The node's time when it arrived: ROS time, simulated or not.
         """
+        if stamp_s == 0.0 and now_s > JUMP_S:
+            return StampCheck(now_s, is_unset=True)
         back_s = 0.0 if self._last_s is None else self._last_s - stamp_s
         self._last_s = stamp_s
         return StampCheck(now_s - stamp_s, back_s if back_s > JUMP_S else 0.0)

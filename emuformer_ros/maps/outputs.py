@@ -18,7 +18,7 @@ from emu_model.prediction import Prediction
 from emu_model.tasks import GROUPED_OUTPUTS
 from emuformer_ros.maps.depth_limits import DepthLimits
 from emuformer_ros.maps.image_serialisation import serialise_image
-from emuformer_ros.maps.point_cloud import point_cloud
+from emuformer_ros.maps.point_cloud import PointClouds
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo, PointCloud2
@@ -42,6 +42,7 @@ class FrameMaps:
         palette: (red, green, blue) per class id.
         overlay_opacity: Weight of the class colours in the overlay, 0 to 1.
         depth_limits: Up to which uncertainty depth is reliable; None where it is not known.
+        point_clouds: Makes the clouds; None where nobody wants any.
     """
 
     header: 'Header'
@@ -52,6 +53,7 @@ class FrameMaps:
     palette: tuple[tuple[int, int, int], ...]
     overlay_opacity: float
     depth_limits: DepthLimits | None = None
+    point_clouds: PointClouds | None = None
 
     @cached_property
     def reliable_depth(self) -> np.ndarray | None:
@@ -138,9 +140,9 @@ def _camera_info(frame: FrameMaps) -> 'CameraInfo | None':
 
 
 def _points(frame: FrameMaps) -> 'PointCloud2 | None':
-    if frame.camera_info is None or frame.reliable_depth is None:
+    if None in (frame.point_clouds, frame.camera_info) or frame.reliable_depth is None:
         return None
-    return point_cloud(
+    return frame.point_clouds.make(
         frame.header,
         frame.camera_info,
         frame.reliable_depth,

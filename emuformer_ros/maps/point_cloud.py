@@ -19,53 +19,61 @@ FIELDS = ('x', 'y', 'z', 'rgb', 'label', 'depth_std')
 _POINT_STEP = 4 * len(FIELDS)
 
 
-def point_cloud(
-    header: 'Header',
-    camera_info: 'CameraInfo',
-    depth: np.ndarray,
-    depth_std: np.ndarray,
-    image: np.ndarray,
-    classes: np.ndarray | None,
-) -> 'PointCloud2':
-    """A cloud with a point for each pixel of the depth, in its rows and columns.
+class PointClouds:
+    """Makes clouds; those of one size share a message, for a few sizes.
 
-    Publish it before the next one is made: clouds of one size share a message. To allocate one
-    for each would take many times as long as to fill it.
-
-    The geometry is that of depth_image_proc: the projection matrix P, of a rectified image,
-    without its fourth column; K where the camera has no P. Lens distortion is not undone.
-
-    Args:
-        header: Of the image; the points are in its optical frame.
-        camera_info: Of the camera at the size of the depth.
-        depth: Along the optical axis in metres, float32 (H, W); NaN makes the point NaN.
-        depth_std: Standard deviation of the depth in metres, float32 (H, W).
-        image: RGB, uint8 (H, W, 3).
-        classes: Class ids, uint8 (H, W); all points are unlabelled without.
-
-    Returns:
-        A PointCloud2 with FIELDS, x, y and z in metres, not dense. `rgb` is packed as PCL and
-        RViz read it: 0x00RRGGBB in the bits of a float. `label` is 255 where there is no class.
+    To allocate one for each would take many times as long as to fill it. Publish each before the
+    next is made.
     """
-    height, width = depth.shape
-    cloud = _blank_cloud(height, width)
-    cloud.header = header
-    points = np.frombuffer(cloud.data, '<f4').reshape(height, width, len(FIELDS))
-    integers = points.view('<u4')
-    columns, rows = _rays(camera_info, (height, width))
-    np.multiply(depth, columns, out=points[..., 0])
-    np.multiply(depth, rows, out=points[..., 1])
-    points[..., 2] = depth
-    bgra = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view('<u4')[..., 0]
-    np.bitwise_and(bgra, 0xFFFFFF, out=integers[..., 3])
-    integers[..., 4] = UNLABELLED if classes is None else classes
-    points[..., 5] = depth_std
-    return cloud
+
+    def __init__(self) -> None:
+        self._blank = lru_cache(maxsize=8)(_blank_cloud)
+
+    def make(
+        self,
+        header: 'Header',
+        camera_info: 'CameraInfo',
+        depth: np.ndarray,
+        depth_std: np.ndarray,
+        image: np.ndarray,
+        classes: np.ndarray | None,
+    ) -> 'PointCloud2':
+        """A cloud with a point for each pixel of the depth, in its rows and columns.
+
+        The geometry is that of depth_image_proc: the projection matrix P, of a rectified image,
+        without its fourth column; K where the camera has no P. Lens distortion is not undone.
+
+        Args:
+            header: Of the image; the points are in its optical frame.
+            camera_info: Of the camera at the size of the depth.
+            depth: Along the optical axis in metres, float32 (H, W); NaN makes the point NaN.
+            depth_std: Standard deviation of the depth in metres, float32 (H, W).
+            image: RGB, uint8 (H, W, 3).
+            classes: Class ids, uint8 (H, W); all points are unlabelled without.
+
+        Returns:
+            A PointCloud2 with FIELDS, x, y and z in metres, not dense. `rgb` is packed as PCL
+            and RViz read it: 0x00RRGGBB in the bits of a float. `label` is 255 where there is no
+            class.
+        """
+        height, width = depth.shape
+        cloud = self._blank(height, width)
+        cloud.header = header
+        points = np.frombuffer(cloud.data, '<f4').reshape(height, width, len(FIELDS))
+        integers = points.view('<u4')
+        columns, rows = _rays(camera_info, (height, width))
+        np.multiply(depth, columns, out=points[..., 0])
+        np.multiply(depth, rows, out=points[..., 1])
+        points[..., 2] = depth
+        bgra = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view('<u4')[..., 0]
+        np.bitwise_and(bgra, 0xFFFFFF, out=integers[..., 3])
+        integers[..., 4] = UNLABELLED if classes is None else classes
+        points[..., 5] = depth_std
+        return cloud
 
 
-@lru_cache(maxsize=8)
 def _blank_cloud(height: int, width: int) -> 'PointCloud2':
-    """A message with room for the points; a few, for cameras of different sizes."""
+    """A message with room for the points."""
     from sensor_msgs.msg import PointCloud2
 
     return PointCloud2(

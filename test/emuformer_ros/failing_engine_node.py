@@ -1,4 +1,4 @@
-"""The node with an engine that fails on black images, as one does that runs out of memory."""
+"""The node with an engine that fails on black images, and when it is freed, as on a broken GPU."""
 
 import sys
 import weakref
@@ -24,8 +24,12 @@ def create_failing_engine(*arguments, **options):
     def release_memory():
         print('asked to release memory,', 'all free' if held[0]() is None else 'some held')
 
+    def fail_to_close():
+        raise RuntimeError('an illegal memory access was encountered')
+
     engine.predict = predict_or_fail
     engine.release_memory = release_memory
+    engine.close = fail_to_close
     return engine
 
 

@@ -114,19 +114,25 @@ class RosPeer:
         message_type: type,
         topic: str,
         reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+        matched: bool = True,
     ) -> list:
-        """The list that messages of one of a node's maps go to; the node knows of it."""
+        """The list that messages of one of a node's maps go to.
+
+        The node knows of it, unless told not to wait.
+        """
         messages: list = []
         qos = QoSProfile(depth=50, reliability=reliability)
         self._subscriptions.append(
             self.node.create_subscription(message_type, topic, messages.append, qos)
         )
-        count = sum(other.topic_name == topic for other in self._subscriptions)
-        self.wait_for(lambda: self.node.count_publishers(topic), f'a publisher of {topic}')
-        self.wait_for_status(
-            lambda values: f'{topic} ({count})' in values.get('map_subscribers', '').split(', '),
-            f'a node that knows {count} subscribers of {topic}',
-        )
+        if matched:
+            count = sum(other.topic_name == topic for other in self._subscriptions)
+            known = f'{topic} ({count})'
+            self.wait_for(lambda: self.node.count_publishers(topic), f'a publisher of {topic}')
+            self.wait_for_status(
+                lambda values: known in values.get('map_subscribers', '').split(', '),
+                f'a node that knows {count} subscribers of {topic}',
+            )
         return messages
 
     def call(self, service_type: type, name: str, request: Any, deadline_s: float = DEADLINE_S):

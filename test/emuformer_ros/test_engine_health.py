@@ -1,6 +1,6 @@
 import pytest
 
-from emuformer_ros.health.engine_health import EngineHealth
+from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def health(told):
 
 def test_only_failures_in_a_row_count(health, told):
     for _ in range(2):
-        health.fail('out of memory', 1)
-        health.fail('out of memory', 1)
+        health.fail('out of memory')
+        health.fail('out of memory')
         assert health.problem(3) == ''
         health.succeed()
 
@@ -25,8 +25,8 @@ def test_only_failures_in_a_row_count(health, told):
 
 
 def test_at_the_limit_the_problem_names_count_reason_and_what_to_do(health):
-    health.fail('first', 1)
-    health.fail('out of memory', 1)
+    health.fail('first')
+    health.fail('out of memory')
     problem = health.problem(2)
 
     assert "failed on 2 images in a row, the last time with 'out of memory'" in problem
@@ -35,6 +35,11 @@ def test_at_the_limit_the_problem_names_count_reason_and_what_to_do(health):
 
 def test_without_a_limit_an_engine_is_never_given_up(health):
     for _ in range(1000):
-        health.fail('again', 1)
+        health.fail('again')
 
     assert health.problem(0) == ''
+
+
+def test_an_engine_hangs_beyond_the_limit_and_the_problem_says_for_how_long():
+    assert hang(0.0) == hang(HANG_S) == ''
+    assert hang(HANG_S + 2.3).startswith('the engine has been at the same images for 7 s: if it')

@@ -88,6 +88,13 @@ def test_images_with_odd_stamps_are_counted_and_the_last_age_shown(clock):
     assert (report.received, report.ahead, report.expired) == (2, 1, 1)
     assert report.last_age_s == 0.5
 
+    statistics.receive()
+    statistics.lack_stamp()
+
+    report = statistics.report()
+    assert (report.received, report.unstamped) == (3, 1)
+    assert report.last_age_s is None
+
 
 def test_a_restart_forgets_rate_and_latency_and_no_count(clock):
     statistics = FrameStatistics()

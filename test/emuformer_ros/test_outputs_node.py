@@ -1,10 +1,13 @@
 """Confidence, reliable depth and points, as a subscriber receives them from the node."""
 
 import numpy as np
+import pytest
 from frames import IMAGE_TOPIC, camera_info, header, image_message, picture, pixels_of
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from emu_model import scenes
+from emu_model.checkpoint import BUNDLED, read_info
 from emu_model.engines import create_engine
 from emuformer_ros.maps.label_info import publish_latched
 
@@ -77,6 +80,40 @@ def test_limits_take_effect_at_once_and_reliable_depth_is_the_depth_within_them(
         reliable = pixels_of(received[RELIABLE])
         expected = np.where(kept, depth, np.nan)
         np.testing.assert_allclose(reliable[clear], expected[clear], rtol=1e-4)
+
+
+def test_limits_and_alarm_of_the_bundled_checkpoint_are_its_own_quantiles(node, peer):
+    normal = read_info(BUNDLED).normal_uncertainty
+    peer.configure_and_activate(
+        checkpoint='',
+        max_depth_std_ratio=0.0,
+        max_depth_std_quantile=0.9,
+        max_entropy_quantile=0.75,
+    )
+    image = next(scenes.drive('street', 3, 1, 10.0, 120, 160)).image
+    images = calibrated(peer, image)
+    topics = {name: peer.collect(Image, name) for name in (DEPTH, STD, ENTROPY, RELIABLE)}
+    received = receive(peer, images, image, topics)
+    depth, std, entropy, reliable = (pixels_of(received[name]) for name in topics)
+    scale = float(peer.diagnostics().wait_for_value('frames_processed', 1)['depth_scale'])
+
+    limit_m, limit_nats = (
+        scale * normal['depth_std']['pixel']['0.9'],
+        normal['entropy']['pixel']['0.75'],
+    )
+    kept = (std <= limit_m) & (entropy <= limit_nats)
+    clear = np.abs(std / limit_m - 1) > 1e-3  # the scale is told in four digits
+    assert 0.05 < kept.mean() < 0.95
+    np.testing.assert_array_equal(reliable[clear], np.where(kept, depth, np.nan)[clear])
+
+    values = peer.diagnostics(part='uncertainty').wait_for(
+        lambda values: values.get('entropy_mean'), 'means'
+    )
+    levels = normal['entropy']['frame_mean']
+    assert float(values['entropy_alarm_above']) == pytest.approx(levels['0.99'], rel=1e-3)
+    assert float(values['entropy_normal_below']) == pytest.approx(levels['0.95'], rel=1e-3)
+    is_excess = entropy.mean() > levels['0.99']
+    assert values['entropy_state'] == ('excess' if is_excess else 'normal')
 
 
 def test_points_are_the_reliable_depth_in_space_with_colour_class_and_std(active_node, peer):

@@ -107,6 +107,24 @@ def test_a_camera_that_floods_the_node_does_not_keep_another_waiting(rig, peer):
     assert maps['left'][0].header.stamp.sec == 77
 
 
+def test_cameras_with_the_same_fault_are_all_logged(rig, peer):
+    start = len(rig.log)
+    for name in PICTURES:
+        camera = peer.publisher(Image, f'/{name}/image')
+        frames = peer.diagnostics(part=f'{name} frames')
+        camera.publish(message(name, 2_000_000_000))
+        frames.wait_for_value('frames_from_future', 1)
+        peer.collect(Image, f'/perception/{name}/semantic/image')
+        unusable = message(name, 1)
+        unusable.encoding = 'rgb9'
+        camera.publish(unusable)
+        frames.wait_for_value('frames_refused', 1)
+
+    for name in PICTURES:
+        assert rig.log[start:].count(f"images on '/{name}/image' are stamped") == 1
+        assert rig.log[start:].count(f"cannot use an image on '/{name}/image'") == 1
+
+
 def test_compressed_images_of_several_cameras_are_beside_their_image_topics(
     node, peer, checkpoints
 ):

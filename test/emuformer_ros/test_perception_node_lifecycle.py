@@ -9,6 +9,7 @@ from sensor_msgs.msg import Image
 from emuformer_ros.perception_node import main
 
 DEPTH = '/perception/depth/image'
+OK, ERROR = b'\x00', b'\x02'
 
 
 def test_the_node_waits_unconfigured_when_it_is_not_told_to_start(node, peer):
@@ -52,10 +53,16 @@ def test_a_checkpoint_that_cannot_be_used_fails_configure_and_another_one_works(
     assert reason in node.log[start:]
     assert str(path) in node.log[start:]
     assert 'Traceback' not in node.log[start:]
+    status = peer.diagnostics(part='node')
+    values = status.wait_for(lambda values: values['level'] == ERROR, 'an error')
+    assert values['message'].startswith('cannot configure: ')
+    assert reason in values['message']
+    assert values['state'] == 'unconfigured'
 
     assert peer.set_parameter('checkpoint', str(checkpoints['DepthFormer'])).successful
     assert peer.transition('configure')
     assert peer.state() == 'inactive'
+    status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
 
 
 def test_cuda_where_there_is_none_fails_configure_and_the_log_says_so(node, peer, checkpoints):
@@ -203,8 +210,9 @@ def test_a_signal_ends_a_waiting_node_with_code_0_and_no_traceback(how, start_no
     assert 'Traceback' not in node.log
 
 
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
-    start_node, peer, checkpoints
+    how, start_node, peer, checkpoints
 ):
     node = start_node(
         parameters={
@@ -221,8 +229,8 @@ def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
     peer.wait_for_messages([depths], 1, 'a depth map')
     publisher.publish(image_message(picture(720, 960)))
 
-    node.send(signal.SIGINT)
-    assert node.stop(signal.SIGINT) == 0
+    node.send(how)
+    assert node.stop(how) == 0
     assert 'Traceback' not in node.log
     assert 'ERROR' not in node.log
 

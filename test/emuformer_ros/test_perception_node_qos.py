@@ -7,6 +7,7 @@ from sensor_msgs.msg import Image
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
+OK, ERROR = b'\x00', b'\x02'
 
 
 @pytest.fixture
@@ -106,10 +107,17 @@ def test_an_override_that_does_not_exist_fails_with_the_reason(
     override, value, reason, start, peer
 ):
     node = start({override: value})
-    states = ('unconfigured', 'inactive')
+    state = 'inactive' if 'activate' in reason else 'unconfigured'
     peer.wait_for(lambda: reason in node.log, 'the reason in the log')
+    assert peer.state('/overridden') == state
+    status = peer.diagnostics('overridden', 'node')
+    values = status.wait_for(lambda values: values['level'] != OK, 'an error')
 
-    assert peer.state('/overridden') == states['activate' in reason]
+    assert (values['level'], values['state']) == (ERROR, state)
+    assert values['message'].startswith(reason)
+    if state == 'inactive':
+        assert peer.transition('cleanup', '/overridden')
+        status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
     assert 'Traceback' not in node.log
 
 

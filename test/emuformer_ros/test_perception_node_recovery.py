@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frames import IMAGE_TOPIC, header, image_message, picture, pixels_of
+from frames import IMAGE_TOPIC, camera_info, header, image_message, picture, pixels_of
 from malformed import raw_cases
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from emuformer_ros.camera.image_conversion import to_message
 from emuformer_ros.health.process_usage import process_usage
@@ -103,16 +103,32 @@ def accounted(values: dict[str, str]) -> int:
 def test_cycles_of_the_lifecycle_leave_no_memory_or_thread_behind(
     engine, cycles, node, peer, checkpoints
 ):
-    def cycle() -> None:
+    camera = peer.publisher(Image, IMAGE_TOPIC, matched=False)
+    infos = peer.publisher(CameraInfo, '/camera/camera_info', matched=False)
+    depths = peer.collect(Image, '/perception/depth/image', matched=False)
+    clouds = peer.collect(PointCloud2, '/perception/points', matched=False)
+
+    def cycle(number: int) -> None:
         peer.configure_and_activate(checkpoint=str(checkpoints['SegDepthFormer']), engine=engine)
+        peer.wait_for_status(
+            lambda values: (
+                values.get('image_publishers') == values.get('camera_info_publishers') == '1'
+                and '/perception/depth/image (1)' in values['map_subscribers']
+                and '/perception/points (1)' in values['map_subscribers']
+            ),
+            'a node that knows camera and subscribers',
+        )
+        infos.publish(camera_info(picture(), fx=200.0, fy=200.0))
+        camera.publish(image_message(picture()))
+        peer.wait_for_messages([depths, clouds], number, f'the maps of cycle {number}')
         assert peer.transition('deactivate')
         assert peer.transition('cleanup')
 
-    for _ in range(3):  # what libraries keep from the first times
-        cycle()
+    for number in range(1, 4):  # what libraries keep from the first times
+        cycle(number)
     before = process_usage(node.pid)
-    for _ in range(cycles):
-        cycle()
+    for number in range(4, 4 + cycles):
+        cycle(number)
     after = process_usage(node.pid)
 
     assert after.threads <= before.threads
@@ -184,6 +200,7 @@ def test_an_engine_that_fails_on_frame_after_frame_is_given_up_until_it_is_confi
     values = peer.diagnostics('broken', 'node').wait_for(
         lambda values: values['level'] == ERROR, 'an error'
     )
+    assert 'cannot free the engine: an illegal memory access' in node.log
     assert values['state'] == 'unconfigured'
     assert "failed on 3 images in a row, the last time with 'MemoryError: " in values['message']
     assert 'configure and activate the node again, or restart it' in values['message']

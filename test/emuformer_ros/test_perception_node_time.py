@@ -32,7 +32,7 @@ def test_images_that_are_too_old_are_dropped_counted_and_explained(active_node, 
     dropped = r'1 images dropped, older than max_age_s \(5 s\), the last by 6\d\.'
     assert re.search(dropped, values['message'])
     assert 'synchronise its clock' in values['message']
-    assert re.search(r"images of 'camera_optical_frame' are dropped, 6\d\.", active_node.log)
+    assert re.search(rf"images on '{IMAGE_TOPIC}' are dropped, 6\d\.", active_node.log)
 
     fresh = stamped(time.time())
     camera.publish(fresh)
@@ -58,8 +58,40 @@ def test_images_from_the_future_are_processed_counted_and_explained(active_node,
     assert '1 images are stamped in the future, the last by 3' in values['message']
     assert "synchronise the camera's clock with this machine's" in values['message']
     assert values['frames_from_future'] == '1'
-    assert "images of 'camera_optical_frame' are stamped 3" in active_node.log
+    assert f"images on '{IMAGE_TOPIC}' are stamped 3" in active_node.log
     peer.wait_for_messages([maps], 1, 'its map')
+
+
+def test_images_without_a_stamp_are_processed_counted_and_explained(active_node, peer):
+    maps = peer.collect(Image, ENTROPY)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    diagnostics = peer.diagnostics()
+    camera.publish(stamped(0.0))
+    values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
+    assert '1 images have no stamp, so that the uncertainty alarm goes by' in values['message']
+    assert 'have the driver of the camera set header.stamp' in values['message']
+    assert values['frames_unstamped'] == '1'
+    assert 'last_age_s' not in values
+    assert f"images on '{IMAGE_TOPIC}' have no stamp" in active_node.log
+    peer.wait_for_messages([maps], 1, 'its map')
+
+    # They are not back in time, nor is what comes after them.
+    camera.publish(stamped(time.time()))
+    camera.publish(stamped(0.0))
+    values = diagnostics.wait_for_value('frames_unstamped', 2)
+    assert values['time_jumps'] == '0'
+
+
+def test_images_without_a_stamp_are_refused_where_their_age_is_limited(active_node, peer):
+    assert peer.set_parameter('max_age_s', 5.0).successful
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    camera.publish(stamped(0.0))
+    values = peer.diagnostics().wait_for_value('frames_refused', 1)
+
+    assert values['last_refusal'].startswith('it has no stamp, so that it may be older than')
+    assert (values['frames_unstamped'], values['frames_too_old']) == ('0', '0')
+    reason = f"cannot use an image on '{IMAGE_TOPIC}': it has no stamp"
+    assert reason in active_node.log
 
 
 def test_a_recording_that_loops_starts_the_statistics_anew_with_one_message(active_node, peer):
@@ -74,7 +106,7 @@ def test_a_recording_that_loops_starts_the_statistics_anew_with_one_message(acti
     values = diagnostics.wait_for(lambda values: values['level'] == WARN, 'a warning')
     assert 'the stamps of the images went back: nothing to do if' in values['message']
     assert values['time_jumps'] == '1'
-    assert "the stamps of images of 'camera_optical_frame' went back by " in active_node.log
+    assert f"the stamps of images on '{IMAGE_TOPIC}' went back by " in active_node.log
 
     camera.publish(stamped(110.0))
     peer.wait_for_messages([maps], 5, 'a map of every image')
@@ -100,6 +132,9 @@ def test_simulated_time_without_a_clock_is_explained_and_images_are_processed(
     assert 'use_sim_time is true and no /clock arrives' in values['message']
     camera.publish(stamped(1000.0))
     peer.wait_for_messages([maps], 1, 'a map')
+    # Where time stands at 0, so do the stamps.
+    camera.publish(stamped(0.0))
+    peer.wait_for_messages([maps], 2, 'a map')
 
     clock = peer.node.create_publisher(Clock, '/clock', 10)
     try:
@@ -115,7 +150,7 @@ def test_simulated_time_without_a_clock_is_explained_and_images_are_processed(
         values = diagnostics.wait_for(
             lambda values: values.get('last_age_s') == '1.000', 'the age of the image'
         )
-        assert values['frames_too_old'] == '0'
+        assert (values['frames_too_old'], values['frames_unstamped']) == ('0', '0')
         camera.publish(stamped(990.0))
         diagnostics.wait_for_value('frames_too_old', 1)
     finally:

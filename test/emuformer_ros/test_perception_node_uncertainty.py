@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from frames import IMAGE_TOPIC, camera_info, image_message, picture, pixels_of
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 CLASSES = '/perception/semantic/image'
 ENTROPY = '/perception/semantic/uncertainty'
@@ -52,6 +53,21 @@ def alarmed(peer) -> tuple:
     uncertainty = peer.diagnostics(part='uncertainty')
     uncertainty.wait_for(lambda values: values['level'] == WARN, 'an alarm')
     return camera, uncertainty
+
+
+def test_images_without_a_stamp_are_in_alarm_after_as_long_a_time_of_arrivals(active_node, peer):
+    for name, value in {'entropy_alarm_nats': 1e-6, 'alarm_hold_s': 0.5}.items():
+        assert peer.set_parameter(name, value).successful
+    peer.collect(Image, CLASSES)
+    camera = peer.publisher(Image, IMAGE_TOPIC)
+    unstamped = image_message(picture())
+    unstamped.header.stamp = Header().stamp
+
+    def is_alarmed(values: dict[str, str]) -> bool:
+        camera.publish(unstamped)
+        return values['level'] == WARN
+
+    peer.diagnostics(part='uncertainty').wait_for(is_alarmed, 'an alarm')
 
 
 def test_an_alarm_ends_when_the_node_is_deactivated(active_node, peer):

@@ -8,7 +8,7 @@ import pytest
 from frames import camera_info, header, picture
 from sensor_msgs.msg import PointField
 
-from emuformer_ros.maps.point_cloud import point_cloud
+from emuformer_ros.maps.point_cloud import PointClouds
 
 HEIGHT, WIDTH = 5, 7
 
@@ -50,7 +50,7 @@ def points_of(cloud) -> dict[tuple[int, int], dict[str, float]]:
 def test_points_lie_where_depth_image_proc_puts_them():
     depth, std, image, classes = maps()
     camera = info()
-    cloud = point_cloud(header(3), camera, depth, std, image, classes)
+    cloud = PointClouds().make(header(3), camera, depth, std, image, classes)
 
     fx, fy, cx, cy = camera.p[0], camera.p[5], camera.p[2], camera.p[6]
     for (v, u), point in points_of(cloud).items():
@@ -61,7 +61,7 @@ def test_points_lie_where_depth_image_proc_puts_them():
 
 def test_points_without_depth_are_nan_in_all_three_coordinates():
     depth, std, image, classes = maps()
-    points = points_of(point_cloud(header(3), info(), depth, std, image, classes))
+    points = points_of(PointClouds().make(header(3), info(), depth, std, image, classes))
 
     missing = {pixel for pixel, p in points.items() if math.isnan(p['z'])}
     assert missing == {(1, 2), (4, 6)}
@@ -71,7 +71,7 @@ def test_points_without_depth_are_nan_in_all_three_coordinates():
 
 def test_points_carry_colour_class_and_standard_deviation_of_their_pixel():
     depth, std, image, classes = maps()
-    cloud = point_cloud(header(3), info(), depth, std, image, classes)
+    cloud = PointClouds().make(header(3), info(), depth, std, image, classes)
 
     for (v, u), point in points_of(cloud).items():
         # As pcl::RGB: blue in the lowest byte, and nothing in the highest.
@@ -82,7 +82,7 @@ def test_points_carry_colour_class_and_standard_deviation_of_their_pixel():
 
 
 def test_the_cloud_is_organised_as_the_image_and_not_dense():
-    cloud = point_cloud(header(3), info(), *maps())
+    cloud = PointClouds().make(header(3), info(), *maps())
 
     assert cloud.header == header(3)
     assert (cloud.height, cloud.width) == (HEIGHT, WIDTH)
@@ -95,7 +95,7 @@ def test_the_projection_of_a_rectified_camera_goes_before_that_of_the_raw_one():
     depth, std, image, classes = maps()
     camera = info()
     camera.k[0], camera.k[2] = 123.0, 0.5
-    cloud = point_cloud(header(3), camera, depth, std, image, classes)
+    cloud = PointClouds().make(header(3), camera, depth, std, image, classes)
 
     assert points_of(cloud)[0, 6]['x'] == pytest.approx((6 - 3.25) * depth[0, 6] / 40)
 
@@ -104,7 +104,7 @@ def test_a_camera_without_projection_matrix_has_its_intrinsics():
     depth, std, image, classes = maps()
     camera = info()
     camera.p = np.zeros(12)
-    cloud = point_cloud(header(3), camera, depth, std, image, classes)
+    cloud = PointClouds().make(header(3), camera, depth, std, image, classes)
 
     assert points_of(cloud)[2, 5]['x'] == pytest.approx((5 - 3.25) * depth[2, 5] / 40)
     assert points_of(cloud)[2, 5]['y'] == pytest.approx((2 - 1.75) * depth[2, 5] / 30)
@@ -112,17 +112,18 @@ def test_a_camera_without_projection_matrix_has_its_intrinsics():
 
 def test_points_of_a_network_without_classes_are_unlabelled():
     depth, std, image, _ = maps()
-    cloud = point_cloud(header(3), info(), depth, std, image, None)
+    cloud = PointClouds().make(header(3), info(), depth, std, image, None)
 
     assert {point['label'] for point in points_of(cloud).values()} == {255}
 
 
 def test_clouds_that_share_a_message_share_nothing_else():
     depth, *others = maps(0)
-    point_cloud(header(3), info(), np.full_like(depth, np.nan), *others)
-    again = points_of(point_cloud(header(4), info(), *maps(1)))
-    in_between = point_cloud(header(5), info(), *(values[:, :-1] for values in maps(2)))
-    fresh = points_of(point_cloud(header(6), info(), *maps(1)))
+    clouds = PointClouds()
+    clouds.make(header(3), info(), np.full_like(depth, np.nan), *others)
+    again = points_of(clouds.make(header(4), info(), *maps(1)))
+    in_between = clouds.make(header(5), info(), *(values[:, :-1] for values in maps(2)))
+    fresh = points_of(clouds.make(header(6), info(), *maps(1)))
 
     np.testing.assert_equal(again, fresh)
     assert in_between.width == WIDTH - 1

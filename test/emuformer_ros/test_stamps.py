@@ -41,3 +41,27 @@ def test_images_that_overtake_each_other_are_no_jump():
     stamps = [10.0, 10.1, 10.05, 10.15, 10.15 - JUMP_S]
 
     assert [monitor.check(stamp, 12.0).jump_back_s for stamp in stamps] == [0.0] * 5
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'now_s', 'is_unset'),
+    [
+        (0.0, 1.8e9, True),
+        (0.0, 60.0, True),
+        (1e-9, 60.0, False),
+        # Simulated time begins at 0.
+        (0.0, 0.0, False),
+        (0.0, 0.5, False),
+    ],
+)
+def test_a_stamp_of_0_is_none_but_where_time_has_just_begun(stamp, now_s, is_unset):
+    assert StampMonitor().check(stamp, now_s).is_unset == is_unset
+
+
+def test_images_without_a_stamp_are_no_jump_and_do_not_hide_one():
+    monitor = StampMonitor()
+    stamps = [100.0, 0.0, 100.1, 0.0, 50.0]
+
+    assert [monitor.check(stamp, 101.0).jump_back_s for stamp in stamps] == pytest.approx(
+        [0.0, 0.0, 0.0, 0.0, 50.1]
+    )

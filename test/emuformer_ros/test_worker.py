@@ -1,4 +1,5 @@
 import threading
+import time
 
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.worker import Worker
@@ -64,6 +65,22 @@ def test_items_of_several_senders_that_wait_together_are_processed_together():
     worker.stop()
 
     assert gate.processed == [['a'], ['b', 'c', 'd']]
+
+
+def test_how_long_it_is_busy_begins_with_the_items_and_ends_with_them():
+    mailbox, gate = Mailbox(), Gate()
+    slot = mailbox.slot()
+    before_s = time.monotonic()
+    worker = Worker(mailbox, gate)
+    assert worker.busy_s == 0.0
+    slot.put(0)
+    assert gate.busy.wait(10)
+    first_s = worker.busy_s
+    assert 0.0 < first_s < worker.busy_s < time.monotonic() - before_s
+    gate.go_on.set()
+    worker.stop()
+
+    assert worker.busy_s == 0.0
 
 
 def test_stopping_finishes_the_item_that_is_being_processed():

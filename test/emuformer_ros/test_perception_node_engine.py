@@ -1,0 +1,78 @@
+"""What the node makes of an engine that cannot be freed, and of one that does not answer."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from frames import image_message, picture
+from sensor_msgs.msg import Image
+
+OK, ERROR = b'\x00', b'\x02'
+
+
+@pytest.fixture
+def start(start_node, checkpoints):
+    """Starts an active node of some script, under a name."""
+
+    def start_script(script: str, name: str):
+        return start_node(
+            program=(str(Path(__file__).with_name(script)),),
+            parameters={
+                'autostart': 'true',
+                'engine': 'torch',
+                'device': 'cpu',
+                'checkpoint': checkpoints['SegFormer'],
+                'diagnostics_period_s': 0.2,
+            },
+            remaps={'__node': name, 'image': f'/{name}/image_raw'},
+        )
+
+    return start_script
+
+
+def test_an_engine_that_cannot_be_freed_keeps_the_node_from_nothing(start, peer):
+    node = start('failing_engine_node.py', 'unfreed')
+    peer.diagnostics('unfreed', 'node').wait_for_value('state', 'active')
+    for transition in ('deactivate', 'cleanup'):
+        assert peer.transition(transition, '/unfreed')
+    assert peer.state('/unfreed') == 'unconfigured'
+    problem = (
+        'cannot free the engine: an illegal memory access was encountered; if the node cannot'
+    )
+    assert problem in node.log
+
+    for transition in ('configure', 'activate'):
+        assert peer.transition(transition, '/unfreed')
+    values = peer.diagnostics('unfreed', 'node').wait_for_value('state', 'active')
+    assert values['level'] == OK
+    assert node.stop() == 0
+    assert node.log.count(problem) == 2
+    assert 'Traceback' not in node.log
+
+
+def seconds(values: dict[str, str]) -> int:
+    """How long the engine has not answered, as the status has it."""
+    return int(
+        re.match(r'the engine has been at the same images for (\d+) s', values['message'])[1]
+    )
+
+
+def test_an_engine_that_does_not_answer_is_an_error_until_it_does(start, peer):
+    node = start('hanging_engine_node.py', 'hanging')
+    camera = peer.publisher(Image, '/hanging/image_raw')
+    maps = peer.collect(Image, '/hanging/semantic/image')
+    status = peer.diagnostics('hanging', 'node')
+    camera.publish(image_message(picture()))
+    values = status.wait_for(lambda values: values['level'] == ERROR, 'an error')
+    assert values['state'] == 'active'
+    first_s = seconds(values)
+    assert "kill the node's process (SIGKILL: " in values['message']
+    assert values['message'] in node.log
+    status.wait_for(lambda values: seconds(values) > first_s, 'a second more')
+    assert maps == []
+
+    node.send(signal.SIGUSR1)
+    peer.wait_for_messages([maps], 1, 'the map')
+    status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
+    assert node.stop() == 0
