@@ -44,6 +44,7 @@ COLUMNS = (
 _NETWORK, _BACKBONE = 'SegDepthFormer', 'mit_b0'
 _ENCODER, _ENSEMBLE, _STUDENT = 'encoder', 'ensemble', 'student'
 _MEMBER = 'bundled/member.yaml'
+_LICENCE = 'Apache-2.0'  # the package's
 _CONFIGS = {
     _ENCODER: ('bundled/encoder.yaml',),
     _STUDENT: (
@@ -179,7 +180,8 @@ def _write(dest: Path, layout: Layout, settings: Settings, plan: Plan, progress:
         key: value.removeprefix(f'{layout.root}/') if isinstance(value, str) else value
         for key, value in network.info.training.items()
     }
-    checkpoint.save(network, replace(network.info, training=training), dest, half=True)
+    info = replace(network.info, training=training, licence=_LICENCE)
+    checkpoint.save(network, info, dest, half=True)
     return f'{figures} and {dest}'
 
 

@@ -1,3 +1,7 @@
+from xml.etree import ElementTree
+
+from source_files import ROOT
+
 import emu_model
 from emu_model.checkpoint import BUNDLED, ensemble_members
 from train.bundle import main
@@ -32,6 +36,7 @@ def test_the_bundled_checkpoint_explains_itself():
     info = network.info
     assert (info.network, info.backbone) == ('SegDepthFormer', 'mit_b0')
     assert 'synthetic' in info.training_data
+    assert info.licence == ElementTree.parse(ROOT / 'package.xml').findtext('license')
     assert info.focal_length_px > 0
     assert info.validation['semantic']['miou'] > 0.5
     assert info.validation['depth']['delta1'] > 0.5
