@@ -1,5 +1,6 @@
 """What every test may need: an isolated ROS graph and small checkpoints with random weights."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -66,3 +67,14 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         paths[name] = directory / f'{name}.safetensors'
         checkpoint.save(network, info, paths[name])
     return paths
+
+
+@pytest.fixture(scope='session')
+def any_size_checkpoint(checkpoints: dict[str, Path]) -> Path:
+    """A SegFormer without an input size, as imported ones are: images run as they come."""
+    from emu_model import checkpoint
+
+    network = checkpoint.load(checkpoints['SegFormer'])
+    path = checkpoints['SegFormer'].with_name('any_size.safetensors')
+    checkpoint.save(network, dataclasses.replace(network.info, input_size=None), path)
+    return path

@@ -1,6 +1,6 @@
 """The frames of a part of a recording, decoded, one at a time in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from emuformer_ros.bag_evaluation.bag_index import FrameEntry, MessageKey
 from emuformer_ros.bag_evaluation.topics import Topics
 from emuformer_ros.bags.cameras import CAMERA_INFO
 from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode
-from emuformer_ros.camera.image_conversion import ImageError, to_rgb
+from emuformer_ros.camera.image_conversion import to_rgb
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,22 @@ class CameraFrame:
     labels: BagMessage | None = None
 
 
-def read_frames(bag: Bag, topics: Topics, entries: Sequence[FrameEntry]) -> Iterator[CameraFrame]:
+def read_frames(
+    bag: Bag,
+    topics: Topics,
+    entries: Sequence[FrameEntry],
+    check: Callable[[tuple[int, int]], None] = lambda size: None,
+) -> Iterator[CameraFrame]:
     """The frames of consecutive entries, in order.
 
     What is recorded between their first and last message is read, and what is needed of it kept
     until its frame is complete.
+
+    Args:
+        bag: The recording.
+        topics: Its topics.
+        entries: The frames.
+        check: Raises a ValueError for images of a (height, width) that cannot be used.
 
     Raises:
         BagError: If the recording does not have them.
@@ -49,8 +60,9 @@ def read_frames(bag: Bag, topics: Topics, entries: Sequence[FrameEntry]) -> Iter
         try:
             message = decode(messages[topics.image])
             header, image = message.header, to_rgb(message)
-        except (BagError, ImageError) as error:
-            refusal = str(error)
+            check(image.shape[:2])
+        except (BagError, ValueError) as error:  # an ImageError is one
+            image, refusal = None, str(error)
         yield CameraFrame(
             entry, header, image, refusal, messages.get(topics.depth), messages.get(topics.labels)
         )

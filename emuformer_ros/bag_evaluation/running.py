@@ -70,7 +70,7 @@ def evaluate_parts(
         BagError: If a recording cannot be read.
         OSError: If the maps cannot be written.
     """
-    read = in_thread(_read(bags, parts, perception.batch_size))
+    read = in_thread(_read(perception, bags, parts))
     perceived = in_thread(_perceive(perception, bags, read))
     results = in_thread(_measure(perception, bags, perceived, options))
     topics = recorded_topics(perception.engine.info)
@@ -99,7 +99,9 @@ def _of_part(first: _Result, results: Iterator[_Result]) -> Iterator[_Result]:
         yield done
 
 
-def _read(bags: Sequence[BagPlan], parts: Sequence[Part], batch_size: int) -> Iterator[_Batch]:
+def _read(
+    perception: Perception, bags: Sequence[BagPlan], parts: Sequence[Part]
+) -> Iterator[_Batch]:
     opened: tuple[int, Bag] | None = None
     with ExitStack() as stack:
         for part in parts:
@@ -109,7 +111,8 @@ def _read(bags: Sequence[BagPlan], parts: Sequence[Part], batch_size: int) -> It
                 opened = part.bag, stack.enter_context(Bag(plan.readable))
             entries = plan.frames[part.first : part.first + part.count]
             left = part.count
-            for batch in batches(read_frames(opened[1], plan.topics, entries), batch_size):
+            frames = read_frames(opened[1], plan.topics, entries, perception.check_size)
+            for batch in batches(frames, perception.batch_size):
                 left -= len(batch)
                 yield _Batch(part, batch, ends=left == 0)
 

@@ -14,7 +14,7 @@ from evaluated import (
     samples,
     stamp_ns,
 )
-from recordings import IMAGE, ROS2, TEXT, Sample, image, write_ros2
+from recordings import IMAGE, ROS2, TEXT, Sample, image, pixels, write_ros2
 
 from emuformer_ros.bag_evaluation.frame_table import read_table
 from emuformer_ros.evaluate_bag import FAILED, INCOMPLETE, OK
@@ -135,6 +135,19 @@ def test_images_that_cannot_be_used_are_left_out_and_counted(arguments, tmp_path
     assert "encoding 'strange8' is not a camera image's" in said
     assert "encoding '32FC1' is not a camera image's" in said
     assert [row['frame'] for row in read_table(tmp_path / 'out' / 'frames.csv')] == [0, 3]
+
+
+def test_images_too_small_for_the_network_are_left_out(any_size_checkpoint, tmp_path, capsys):
+    sizes = [(48, 64), (24, 32), (48, 64)]
+    recorded = [
+        Sample(CAMERA, IMAGE, stamp_ns(i), image(pixels(i, *size), stamp_ns=stamp_ns(i)))
+        for i, size in enumerate(sizes)
+    ]
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    options = ('--checkpoint', any_size_checkpoint, '--engine', 'torch', '--device', 'cpu')
+    assert evaluate(bag, '--output', tmp_path / 'out', *options) == INCOMPLETE
+    assert 'a frame of 24x32 is too small for mit_b0' in capsys.readouterr().out
+    assert [row['frame'] for row in read_table(tmp_path / 'out' / 'frames.csv')] == [0, 2]
 
 
 def test_a_recording_without_a_usable_image_still_gives_a_report(arguments, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """What the node does with images it cannot use, too many images, and an engine that fails."""
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 from frames import IMAGE_TOPIC, image_message, picture
 from sensor_msgs.msg import Image
 
-from emu_model import checkpoint
 from emuformer_ros.camera.image_conversion import to_message
 
 ENTROPY = '/perception/semantic/uncertainty'
@@ -70,13 +68,9 @@ def test_the_diagnostics_warn_of_a_bad_image(active_node, peer):
 
 
 def test_images_too_small_for_the_network_are_refused_and_are_no_failures_of_the_engine(
-    node, peer, checkpoints, tmp_path
+    node, peer, any_size_checkpoint
 ):
-    # Of a checkpoint without an input size, as imported ones are: images run as they come.
-    network = checkpoint.load(checkpoints['SegFormer'])
-    path = tmp_path / 'any_size.safetensors'
-    checkpoint.save(network, dataclasses.replace(network.info, input_size=None), path)
-    peer.configure_and_activate(checkpoint=str(path), max_engine_failures=1)
+    peer.configure_and_activate(checkpoint=str(any_size_checkpoint), max_engine_failures=1)
     diagnostics = peer.diagnostics()
     publisher = peer.publisher(Image, IMAGE_TOPIC)
     maps = peer.collect(Image, ENTROPY)
