@@ -81,6 +81,7 @@ def test_an_interruption_keeps_what_is_done_and_resume_goes_on(
     assert_same_results(tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_was_done(bag, arguments, whole, tmp_path, capfd):
     command = [sys.executable, '-c', _WITH_A_SMALL_DISK, bag, '--output', tmp_path, *arguments]
     done = subprocess.run(

@@ -77,6 +77,7 @@ def test_two_processes_train_as_one_does_on_both_shares_of_each_step(arguments, 
         assert two.validation[task]['pixels'] == one.validation[task]['pixels']
 
 
+@pytest.mark.slow
 def test_torchrun_trains_a_sub_ensemble_of_which_each_step_uses_one_part(arguments, tmp_path):
     options = ['--model.method=sub_ensemble', '--model.num_samples=2']
     logged = train_on_two_processes([*arguments, *options], tmp_path, TORCHRUN)

@@ -86,6 +86,7 @@ def test_every_task_comes_after_what_it_needs(tmp_path, jobs):
     assert all(layout.network(task.name).is_file() for task in TASKS)
 
 
+@pytest.mark.slow
 def test_several_tasks_run_side_by_side_and_log_apart(tmp_path):
     code, layout = rehearse(tmp_path, 2, meet=('left', 'right'))
     assert code == 0

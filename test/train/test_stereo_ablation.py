@@ -85,6 +85,7 @@ def test_figures_are_averaged_over_seeds_and_differences_are_paired():
     assert '| 0 | +2.5 [+2.0, +3.0] | – | +1.000 [+1.000, +1.000] |' in line
 
 
+@pytest.mark.slow
 def test_the_ablation_goes_on_where_it_stood(scenes_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(settings.SCALES['synthetic'], 'quick', TINY)
     monkeypatch.setattr(trials, 'VARIANTS', VARIANTS[:2])
