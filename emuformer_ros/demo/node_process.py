@@ -9,9 +9,6 @@ from pathlib import Path
 
 from emuformer_ros.demo import DemoError
 
-NODE_NAME = 'perception'
-NAMESPACE = '/'
-
 _STOP_TIMEOUT_S = 15.0
 _LINES_SHOWN = 20
 

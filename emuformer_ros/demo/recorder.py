@@ -60,6 +60,13 @@ class Recorder:
 
     Use it as a context manager: at its end, everything that came in has been written.
 
+    Args:
+        node: Hears the maps.
+        bag: Takes everything.
+        player: The camera.
+        image_type: Message type of its images.
+        topics: The map topics to record; the perception node publishes all of them.
+
     Attributes:
         frames: The frames that were expected, in order.
     """
@@ -72,15 +79,6 @@ class Recorder:
         image_type: str,
         topics: Sequence[MapTopic],
     ) -> None:
-        """Record nothing yet.
-
-        Args:
-            node: Hears the maps.
-            bag: Takes everything.
-            player: The camera.
-            image_type: Message type of its images.
-            topics: The map topics to record; the node publishes all of them.
-        """
         self.frames: list[FrameRecord] = []
         self._node = node
         self._bag = bag

@@ -13,8 +13,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from emuformer_ros.bags.maps import NODE_NAME
 from emuformer_ros.demo import DemoError
-from emuformer_ros.demo.node_process import NAMESPACE, NODE_NAME, NodeProcess
+from emuformer_ros.demo.node_process import NodeProcess
 
 _ACTIVE_DEADLINE_S = 180.0
 """Loading and warming a large checkpoint on a slow machine."""
@@ -30,16 +31,14 @@ _SPIN_S = 0.05
 class Session:
     """A ROS 2 node and what it takes to run it; use it as a context manager.
 
+    Raises:
+        DemoError: If ROS 2 does not start.
+
     Attributes:
         node: The demo's node.
     """
 
     def __init__(self) -> None:
-        """Start ROS 2.
-
-        Raises:
-            DemoError: If it does not start.
-        """
         self._context = rclpy.Context()
         try:
             # Ctrl-C must reach Python, which then ends the perception node in order.
@@ -84,7 +83,7 @@ class Session:
         """
         started = time.monotonic()
         unconfigured_since = None
-        client = self.node.create_client(GetState, f'{NAMESPACE}{NODE_NAME}/get_state')
+        client = self.node.create_client(GetState, f'{NODE_NAME}/get_state')
         while time.monotonic() - started < _ACTIVE_DEADLINE_S:
             state = self._state(client, process)
             if state == State.PRIMARY_STATE_ACTIVE:
@@ -130,7 +129,7 @@ class Session:
 
     def _diagnosed(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name.endswith(f'{NODE_NAME}: node'):
+            if status.name.endswith(f'{NODE_NAME.lstrip("/")}: node'):
                 values = {pair.key: pair.value for pair in status.values}
                 self._runtime = Runtime(
                     values.get('engine', ''), values.get('device', ''), values.get('precision', '')
