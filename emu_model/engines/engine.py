@@ -64,7 +64,7 @@ class Engine(abc.ABC):
         self.info = info
         self.network_size = asked or only_size or info.input_size
         if self.network_size is not None:
-            self.check_frame(self.network_size)
+            self.check_size(self.network_size)
         self._lock = threading.Lock()
         self.outputs = outputs_of(info.tasks, sampled=info.method != 'single')
 
@@ -96,10 +96,10 @@ class Engine(abc.ABC):
         """
         batch = _as_batch(images)
         wanted = self._wanted(outputs)
+        self.check_size(batch.shape[1:3])
         size = batch.shape[1:3] if size is None else _as_size(size)
         # Runtimes share the memory and refuse what is read-only, as a recorded image may be.
         frames = np.require(_resize(batch, self.network_size), requirements=('C', 'W'))
-        self.check_frame(frames.shape[1:3])
         maps = {}
         if wanted:
             with self._lock:
@@ -113,15 +113,16 @@ class Engine(abc.ABC):
         """Run once on an empty frame of this (height, width), to make later ones fast."""
         self.predict(np.zeros((*size, 3), np.uint8))
 
-    def check_frame(self, size: tuple[int, int]) -> None:
-        """Refuse frames that are smaller than the encoder can take.
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuse frames that the network would see smaller than its encoder can take.
 
         Args:
-            size: (height, width) at which the network sees them.
+            size: Their (height, width).
 
         Raises:
-            ValueError: If they are.
+            ValueError: If it would.
         """
+        size = self.network_size or size
         least = SMALLEST_FRAME if self.info.backbone in VARIANTS else 1
         if min(size) < least:
             raise ValueError(

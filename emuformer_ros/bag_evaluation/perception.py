@@ -95,14 +95,6 @@ class Perception:
         self._warm: set[tuple[tuple[int, int], tuple[int, int]]] = set()
         self._camera = lru_cache(16)(self._camera_of)
 
-    def check_size(self, image_size: tuple[int, int]) -> None:
-        """Refuse images of a (height, width) that is too small for the network.
-
-        Raises:
-            ValueError: If it is.
-        """
-        self.engine.check_frame(self.engine.network_size or image_size)
-
     def perceive(
         self, frames: Sequence[CameraFrame], camera_infos: Sequence[bytes]
     ) -> list[PerceivedFrame]:

@@ -111,7 +111,7 @@ def _read(
                 opened = part.bag, stack.enter_context(Bag(plan.readable))
             entries = plan.frames[part.first : part.first + part.count]
             left = part.count
-            frames = read_frames(opened[1], plan.topics, entries, perception.check_size)
+            frames = read_frames(opened[1], plan.topics, entries, perception.engine.check_size)
             for batch in batches(frames, perception.batch_size):
                 left -= len(batch)
                 yield _Batch(part, batch, ends=left == 0)

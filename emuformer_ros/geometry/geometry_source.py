@@ -52,7 +52,7 @@ class GeometrySource:
         """
         network_size = self._engine.network_size or image_size
         framing = frame_window(image_size, network_size, self._parameter('resize_mode'))
-        self._check(framing, network_size)
+        self._check(framing)
         at_camera_size = self._parameter('output_size') == 'camera'
         size = image_size if at_camera_size else network_size
         rectification, info = None, None
@@ -66,10 +66,10 @@ class GeometrySource:
         maps_info = info and rescale(info, image_size, size, None if at_camera_size else framing)
         return FrameGeometry(framing, network_size, at_camera_size, rectification, maps_info)
 
-    def _check(self, framing: Framing, network_size: tuple[int, int]) -> None:
+    def _check(self, framing: Framing) -> None:
         """Refuse what the network cannot take, or memory."""
         try:
-            self._engine.check_frame(network_size)
+            self._engine.check_size(framing.image_size)
         except ValueError as error:
             raise ImageError(str(error)) from error
         height, width = framing.size

@@ -6,7 +6,7 @@ evaluation of bags writes it to a recording.
 
 import importlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class FrameMaps:
         palette: (red, green, blue) per class id.
         overlay_opacity: Weight of the class colours in the overlay, 0 to 1.
         depth_limits: Up to which uncertainty depth is reliable; None where it is not known.
-        point_clouds: Makes the clouds; None where nobody wants any.
+        point_clouds: Makes the clouds; where there are many, the same for all frames.
     """
 
     header: 'Header'
@@ -53,7 +53,7 @@ class FrameMaps:
     palette: tuple[tuple[int, int, int], ...]
     overlay_opacity: float
     depth_limits: DepthLimits | None = None
-    point_clouds: PointClouds | None = None
+    point_clouds: PointClouds = field(default_factory=PointClouds)
 
     @cached_property
     def reliable_depth(self) -> np.ndarray | None:
@@ -140,7 +140,7 @@ def _camera_info(frame: FrameMaps) -> 'CameraInfo | None':
 
 
 def _points(frame: FrameMaps) -> 'PointCloud2 | None':
-    if None in (frame.point_clouds, frame.camera_info) or frame.reliable_depth is None:
+    if frame.camera_info is None or frame.reliable_depth is None:
         return None
     return frame.point_clouds.make(
         frame.header,

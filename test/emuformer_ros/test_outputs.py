@@ -11,7 +11,6 @@ from emu_model.prediction import Prediction
 from emu_model.tasks import OUTPUTS
 from emuformer_ros.maps.depth_limits import DepthLimits
 from emuformer_ros.maps.outputs import MAP_TOPICS, FrameMaps
-from emuformer_ros.maps.point_cloud import PointClouds
 
 TOPICS = {topic.name: topic for topic in MAP_TOPICS}
 PALETTE = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
@@ -34,7 +33,6 @@ def frame(size=(4, 6), camera_info=None, depth_limits=None) -> FrameMaps:
         palette=PALETTE,
         overlay_opacity=0.25,
         depth_limits=depth_limits,
-        point_clouds=PointClouds(),
     )
 
 
