@@ -94,7 +94,8 @@ define install
 	'pip failed') \
 		grep -E '^ *(ERROR|error):' $(1)/setup.log | tail -n 4 | cut -c 1-300 >&2; \
 		echo "make: pip could not install the packages, see above and $(1)/setup.log:" \
-			'check the network (and pip'"'"'s index or proxy settings), then run the same again' >&2; \
+			'check the network (and pip'"'"'s index or proxy settings) and the space on the disk,' \
+			'then run the same again' >&2; \
 		exit 1;; \
 	esac; done
 endef
