@@ -23,7 +23,7 @@ from emuformer_ros.camera.camera import Camera, Frame
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.health.diagnostics import DiagnosticsPublisher
-from emuformer_ros.health.engine_health import EngineHealth, hang
+from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang
 from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
@@ -107,7 +107,7 @@ class PerceptionNode(LifecycleNode):
                     self._parameter('image_transport'), self._parameter('reliability')
                 )
         except Exception as error:  # of several kinds: an override of QoS that is not allowed
-            self._stop()
+            self.stop()
             return self._fail(f'cannot activate: {error}')
         self._engine_health.succeed()
         pipeline = Pipeline(
@@ -126,10 +126,11 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, and finish the frame that is being processed.
 
-        ERROR where the engine has failed too often, the one thing that is noted as wrong with an
-        active node: on_error then frees it.
+        FAILURE while the engine does not answer. ERROR where it did not before, or has failed too
+        often, all that is noted as wrong with an active node: on_error then frees it.
         """
-        self._stop()
+        if not self.stop():
+            return self._fail(f'cannot deactivate: {self._hang()}')
         if self._problem:
             return TransitionCallbackReturn.ERROR
         self._enter('inactive')
@@ -137,16 +138,18 @@ class PerceptionNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, whatever state the node is in."""
-        self._stop()
-        self._free()
+        if self.stop():
+            self._free()
         self._enter('finalized')
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured after a transition that failed, or an engine that did."""
         self._problem = self._problem or f'transition from {state.label} failed'
+        if not self.stop():
+            self._state = 'finalized'
+            return self._fail(f'now finalized: {self._hang()}')
         self.get_logger().error(f'now unconfigured: {self._problem}')
-        self._stop()
         self._free()
         self._state = 'unconfigured'
         return TransitionCallbackReturn.SUCCESS
@@ -156,10 +159,23 @@ class PerceptionNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
+    def stop(self) -> bool:
+        """End processing and unsubscribe.
+
+        Returns:
+            Whether that is done: not while the engine does not answer.
+        """
+        if self._worker is not None and not self._worker.stop(HANG_S):
+            return False
+        self._worker = None
+        for camera in self.cameras:
+            camera.unsubscribe()
+        return True
+
     def destroy_node(self) -> None:
         """End processing, then destroy the node."""
-        self._stop()
-        self._free()
+        if self.stop():
+            self._free()
         super().destroy_node()
 
     def _create_engine(self) -> Engine:
@@ -201,13 +217,6 @@ class PerceptionNode(LifecycleNode):
         self._problem = problem
         self.get_logger().error(problem)
         return TransitionCallbackReturn.FAILURE
-
-    def _stop(self) -> None:
-        if self._worker is not None:
-            self._worker.stop()
-        self._worker = None
-        for camera in self.cameras:
-            camera.unsubscribe()
 
     def _free(self) -> None:
         for camera in self.cameras:
@@ -279,8 +288,12 @@ class PerceptionNode(LifecycleNode):
             self._problem = problem
             self.trigger_deactivate()
 
+    def _hang(self) -> str:
+        """What to do about an engine that does not answer; empty while it may."""
+        return hang(self._worker.busy_s) if self._worker else ''
+
     def _publish_diagnostics(self) -> None:
-        hanging = hang(self._worker.busy_s) if self._worker else ''
+        hanging = self._hang()
         if hanging:
             self.get_logger().error(hanging, throttle_duration_sec=_THROTTLE_S)
         self._diagnostics.publish(
@@ -334,6 +347,10 @@ def _run() -> int:
             node.start()
         rclpy.spin(node, executor)
     finally:
+        if not node.stop():
+            node.get_logger().fatal('the engine does not answer: the process ends without it')
+            # Nothing else ends the thread that waits for it.
+            os._exit(1)
         node.destroy_node()
     return 0
 

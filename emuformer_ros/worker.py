@@ -1,5 +1,6 @@
 """The thread that runs the network, so that the executor stays free for services."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -33,10 +34,20 @@ class Worker:
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def stop(self) -> None:
-        """End the thread; what is being processed is finished first."""
+    def stop(self, busy_limit_s: float = math.inf) -> bool:
+        """End the thread; what is being processed is finished first.
+
+        Args:
+            busy_limit_s: Gives up waiting when it has been at the same items for so long; the
+                thread then ends when it is done with them.
+
+        Returns:
+            Whether it has ended.
+        """
         self._mailbox.close()
-        self._thread.join()
+        patience_s = busy_limit_s - self.busy_s
+        self._thread.join(max(patience_s, 0.0) if math.isfinite(patience_s) else None)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while items := self._mailbox.take(self._most):

@@ -32,7 +32,7 @@ class Frame:
         message: As it arrived.
         arrival_s: When it arrived, in seconds of time.monotonic.
         time_s: When it was taken, in seconds of ROS time: its stamp, or its arrival where it has
-            none.
+            none of its own.
     """
 
     camera: 'Camera'
@@ -138,6 +138,6 @@ class Camera:
         self._labels = None
 
     def _receive(self, message: Image | CompressedImage) -> None:
-        if self.health.admit(message.header, self.input.image_topic):
-            time_s = self.health.time_s(message.header)
+        time_s = self.health.admit(message.header, self.input.image_topic)
+        if time_s is not None:
             self.slot.put(Frame(self, message, time.monotonic(), time_s))

@@ -60,7 +60,7 @@ def hang(busy_s: float) -> str:
         return ''
     return (
         f'the engine has been at the same images for {busy_s:.0f} s: if it does not come back, '
-        "kill the node's process (SIGKILL: until the engine answers, it can neither be "
-        'deactivated nor end) and start it again; if it is only slow, give it a smaller '
-        'network_height and network_width or a smaller checkpoint'
+        "end the node's process and start it again (it cannot be deactivated until the engine "
+        'answers); if it is only slow, give it a smaller network_height and network_width or a '
+        'smaller checkpoint'
     )

@@ -22,12 +22,12 @@ class FrameReport:
         failed: Images on which the engine failed.
         expired: Images dropped because they were older than the limit when they arrived.
         ahead: Images stamped in the future; they are processed all the same.
-        unstamped: Images without a stamp; they are processed all the same.
+        unstamped: Images without a stamp of their own; they are processed all the same.
         time_jumps: How often the stamps went back, as those of a recording that loops do.
         last_refusal: Why the last image was refused.
         last_failure: Why the engine failed the last time.
         last_age_s: Seconds from the last image's stamp to its arrival; negative if it was stamped
-            in the future, None when no image arrived or it has no stamp.
+            in the future, None when no image arrived or it has no stamp of its own.
         rate_hz: Images processed per second, lately.
         latency_ms: 50th, 95th and 99th percentile, lately, of the time in milliseconds from an
             image's arrival to the publication of its last map; None when none was processed.
@@ -87,7 +87,7 @@ class FrameStatistics:
             self._ahead += 1
 
     def lack_stamp(self) -> None:
-        """Count an image that is processed though it has no stamp."""
+        """Count an image that is processed though it has no stamp of its own."""
         with self._lock:
             self._unstamped += 1
 

@@ -22,12 +22,12 @@ _WENT_BACK = (
     'publishes the topic'
 )
 _UNSTAMPED = (
-    'have no stamp, so that the uncertainty alarm goes by their arrival: have the driver of the '
-    'camera set header.stamp'
+    'have no stamp of their own (0, or one that stands still), so that the uncertainty alarm goes '
+    'by their arrival: have the driver of the camera set header.stamp'
 )
 _AGELESS = (
-    'it has no stamp, so that it may be older than max_age_s: have the driver of the camera set '
-    'header.stamp, or set max_age_s to 0'
+    'it has no stamp of its own (0, or one that stands still), so that it may be older than '
+    'max_age_s: have the driver of the camera set header.stamp, or set max_age_s to 0'
 )
 _NO_CLOCK = (
     'use_sim_time is true and no /clock arrives: play the recording with --clock, or set '
@@ -50,15 +50,21 @@ class InputHealth:
         self._logger = logger
         self._stamps = StampMonitor()
 
-    def admit(self, header: Header, topic: str) -> bool:
-        """Count an image that arrives on a topic; whether it is to be processed."""
+    def admit(self, header: Header, topic: str) -> float | None:
+        """Count an image that arrives on a topic.
+
+        Returns:
+            When it was taken, in seconds of ROS time: its stamp, or now where it has none of its
+            own; None if it is not to be processed.
+        """
         if self._waits_for_clock():
             self._statistics.receive()
             self._node.get_logger().warning(_NO_CLOCK, throttle_duration_sec=_THROTTLE_S)
-            return True
-        check = self._stamps.check(stamp_s(header), self._now_s())
+            return stamp_s(header)
+        now_s = self._now_s()
+        check = self._stamps.check(stamp_s(header), now_s)
         if check.is_unset:
-            return self._admit_unstamped(topic)
+            return now_s if self._admit_unstamped(topic) else None
         self._statistics.receive(check.age_s)
         images = f"images on '{topic}'"
         if check.jump_back_s:
@@ -80,12 +86,8 @@ class InputHealth:
                 f'{images} are dropped, {check.age_s:.1f} s old: {_TOO_OLD}',
                 throttle_duration_sec=_THROTTLE_S,
             )
-            return False
-        return True
-
-    def time_s(self, header: Header) -> float:
-        """When an image that arrives was taken, in ROS time: now, where it has no stamp."""
-        return stamp_s(header) or self._now_s()
+            return None
+        return stamp_s(header)
 
     def problems(self, report: FrameReport, before: FrameReport) -> list[str]:
         """What is wrong with the time of the images since an earlier report, and what to do."""

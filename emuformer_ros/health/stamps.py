@@ -1,4 +1,4 @@
-"""What the stamps of a camera's images say: none, ahead, too old, or time jumped back."""
+"""What the stamps of a camera's images say: nothing, ahead, too old, or time jumped back."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,9 @@ steps of a simulated one."""
 JUMP_S = 1.0
 """Stamps that go back by less are images out of order, not time that jumped."""
 
+STILL_S = 1.0
+"""A stamp that images go on to have for longer is no image's time."""
+
 
 @dataclass(frozen=True)
 class StampCheck:
@@ -17,7 +20,8 @@ class StampCheck:
     Attributes:
         age_s: The clock's time less the stamp, in seconds; negative if the stamp is ahead.
         jump_back_s: How far before the image before it was stamped; 0 unless time jumped back.
-        is_unset: Whether it has none: 0, long after the time 0 at which a simulation begins.
+        is_unset: Whether it has none of its own: 0, long after the time 0 at which a simulation
+            begins, or one that stands still while the clock goes on.
     """
 
     age_s: float
@@ -39,6 +43,7 @@ class StampMonitor:
 
     def __init__(self) -> None:
         self._last_s: float | None = None
+        self._last_since_s = 0.0
 
     def check(self, stamp_s: float, now_s: float) -> StampCheck:
         """Take in an image.
@@ -49,8 +54,11 @@ class StampMonitor:
         """
         if stamp_s == 0.0 and now_s > JUMP_S:
             return StampCheck(now_s, is_unset=True)
+        if stamp_s == self._last_s and now_s - self._last_since_s > STILL_S:
+            return StampCheck(now_s - stamp_s, is_unset=True)
         back_s = 0.0 if self._last_s is None else self._last_s - stamp_s
-        self._last_s = stamp_s
+        if stamp_s != self._last_s:
+            self._last_s, self._last_since_s = stamp_s, now_s
         return StampCheck(now_s - stamp_s, back_s if back_s > JUMP_S else 0.0)
 
 

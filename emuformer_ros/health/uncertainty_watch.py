@@ -80,7 +80,7 @@ class UncertaintyWatch:
         """Take in a frame.
 
         Args:
-            stamp_s: Its stamp, in seconds; when it arrived, where it has none.
+            stamp_s: Its stamp, in seconds; when it arrived, where it has none of its own.
             prediction: The maps as the network gives them; the uncertainties that are not there
                 are not watched.
         """

@@ -58,21 +58,63 @@ def seconds(values: dict[str, str]) -> int:
     )
 
 
-def test_an_engine_that_does_not_answer_is_an_error_until_it_does(start, peer):
+@pytest.fixture
+def hanging(start, peer):
+    """A node with an engine that does not answer, the diagnostics that say so, and its maps."""
     node = start('hanging_engine_node.py', 'hanging')
     camera = peer.publisher(Image, '/hanging/image_raw')
     maps = peer.collect(Image, '/hanging/semantic/image')
     status = peer.diagnostics('hanging', 'node')
     camera.publish(image_message(picture()))
-    values = status.wait_for(lambda values: values['level'] == ERROR, 'an error')
-    assert values['state'] == 'active'
-    first_s = seconds(values)
-    assert "kill the node's process (SIGKILL: " in values['message']
-    assert values['message'] in node.log
-    status.wait_for(lambda values: seconds(values) > first_s, 'a second more')
+    status.wait_for(lambda values: values['level'] == ERROR, 'an error')
     assert maps == []
+    return node, status, maps
+
+
+def test_an_engine_that_does_not_answer_is_an_error_until_it_does(hanging, peer):
+    node, status, maps = hanging
+    values = status.wait_for_value('state', 'active')
+    first_s = seconds(values)
+    assert "end the node's process and start it again" in values['message']
+    status.wait_for(lambda values: seconds(values) > first_s, 'a second more')
+    assert 'the engine has been at the same images' in node.log
 
     node.send(signal.SIGUSR1)
     peer.wait_for_messages([maps], 1, 'the map')
     status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
     assert node.stop() == 0
+
+
+def test_an_engine_that_does_not_answer_is_freed_once_it_does(hanging, peer):
+    node, status, maps = hanging
+    assert not peer.transition('deactivate', '/hanging')
+    assert peer.state('/hanging') == 'active'
+    values = status.wait_for(lambda values: 'deactivate:' in values['message'], 'the reason')
+    assert values['level'] == ERROR
+    assert values['message'].startswith('cannot deactivate: the engine has been at the same ')
+    assert values['message'] in node.log
+
+    node.send(signal.SIGUSR1)
+    peer.wait_for_messages([maps], 1, 'the map')
+    peer.transition('deactivate', '/hanging')
+    assert peer.state('/hanging') == 'unconfigured'
+    for transition in ('configure', 'activate'):
+        assert peer.transition(transition, '/hanging')
+    status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log
+
+
+def test_a_signal_ends_a_node_whose_engine_does_not_answer(hanging):
+    node, _, _ = hanging
+    assert node.stop(signal.SIGTERM) == 1
+    assert 'the engine does not answer: the process ends without it' in node.log
+    assert 'Traceback' not in node.log
+
+
+def test_the_lifecycle_ends_with_an_engine_that_does_not_answer(hanging, peer):
+    node, status, _ = hanging
+    assert peer.transition('active_shutdown', '/hanging')
+    assert peer.state('/hanging') == 'finalized'
+    assert status.wait_for_value('state', 'finalized')['level'] == ERROR
+    assert node.stop() == 1

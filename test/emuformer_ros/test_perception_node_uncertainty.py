@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from frames import IMAGE_TOPIC, camera_info, image_message, picture, pixels_of
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
 CLASSES = '/perception/semantic/image'
 ENTROPY = '/perception/semantic/uncertainty'
@@ -55,16 +55,19 @@ def alarmed(peer) -> tuple:
     return camera, uncertainty
 
 
-def test_images_without_a_stamp_are_in_alarm_after_as_long_a_time_of_arrivals(active_node, peer):
+@pytest.mark.parametrize('stamp', [Time(), Time(sec=1_700_000_000)], ids=['none', 'still'])
+def test_images_without_a_stamp_of_their_own_are_in_alarm_after_as_long_a_time_of_arrivals(
+    stamp, active_node, peer
+):
     for name, value in {'entropy_alarm_nats': 1e-6, 'alarm_hold_s': 0.5}.items():
         assert peer.set_parameter(name, value).successful
     peer.collect(Image, CLASSES)
     camera = peer.publisher(Image, IMAGE_TOPIC)
-    unstamped = image_message(picture())
-    unstamped.header.stamp = Header().stamp
+    image = image_message(picture())
+    image.header.stamp = stamp
 
     def is_alarmed(values: dict[str, str]) -> bool:
-        camera.publish(unstamped)
+        camera.publish(image)
         return values['level'] == WARN
 
     peer.diagnostics(part='uncertainty').wait_for(is_alarmed, 'an alarm')

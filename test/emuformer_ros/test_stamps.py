@@ -1,7 +1,13 @@
 import pytest
 from std_msgs.msg import Header
 
-from emuformer_ros.health.stamps import FUTURE_TOLERANCE_S, JUMP_S, StampMonitor, stamp_s
+from emuformer_ros.health.stamps import (
+    FUTURE_TOLERANCE_S,
+    JUMP_S,
+    STILL_S,
+    StampMonitor,
+    stamp_s,
+)
 
 
 def test_a_stamp_is_seconds_and_nanoseconds():
@@ -56,6 +62,23 @@ def test_images_that_overtake_each_other_are_no_jump():
 )
 def test_a_stamp_of_0_is_none_but_where_time_has_just_begun(stamp, now_s, is_unset):
     assert StampMonitor().check(stamp, now_s).is_unset == is_unset
+
+
+def test_a_stamp_that_stands_still_while_the_clock_goes_on_is_none():
+    monitor = StampMonitor()
+    clock = [100.0, 100.5, 100.0 + STILL_S, 101.5, 60.0, 60.5]
+
+    assert [monitor.check(99.9, now_s).is_unset for now_s in clock] == [False] * 3 + [True] + [
+        False
+    ] * 2
+    assert not monitor.check(102.0, 102.0).is_unset
+    assert not monitor.check(102.0, 102.0 + STILL_S).is_unset
+
+
+def test_stamps_that_stand_still_with_the_clock_are_stamps():
+    monitor = StampMonitor()
+
+    assert not any(monitor.check(99.9, 100.0).is_unset for _ in range(5))
 
 
 def test_images_without_a_stamp_are_no_jump_and_do_not_hide_one():

@@ -94,6 +94,19 @@ def test_stopping_finishes_the_item_that_is_being_processed():
     assert gate.processed == [['item']]
 
 
+def test_stopping_gives_up_when_the_items_have_taken_too_long():
+    mailbox, gate = Mailbox(), Gate()
+    worker = Worker(mailbox, gate)
+    mailbox.slot().put('item')
+    assert gate.busy.wait(10)
+    assert not worker.stop(busy_limit_s=0.1)
+    assert worker.busy_s >= 0.1
+    gate.go_on.set()
+
+    assert worker.stop()
+    assert gate.processed == [['item']]
+
+
 def test_a_second_worker_takes_over_the_mailbox_of_the_first():
     mailbox, done = Mailbox(), threading.Event()
     Worker(mailbox, lambda items: None).stop()
