@@ -11,8 +11,6 @@ its first frame to its last; start-up, the look through the bag and the report a
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ import torch
 from emu_model import checkpoint, scenes
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.networks import SegDepthFormer
+from emu_model.processor import core_count, processor_name
 from emuformer_ros.bag_evaluation.options import NO_TOPIC, Options
 from emuformer_ros.bag_evaluation.part_store import PartStore
 from emuformer_ros.bag_evaluation.perception import Perception
@@ -41,7 +40,7 @@ def main() -> None:
     options = _parse()
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder), options)
-    print(f'{platform.machine()}, {os.cpu_count()} cores, {results["engine"]}')
+    print(f'{core_count()} cores of {processor_name()}, {results["engine"]}')
     for name, found in results['evaluations'].items():
         print(
             f'{name:14} {found["frames_per_second"]:7.2f} frames/s, engine alone '
@@ -83,8 +82,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict:
         'backbone': options.backbone,
         'frames': options.frames,
         'size': list(SIZE),
-        'cpus': os.cpu_count(),
-        'machine': platform.machine(),
+        'cpus': core_count(),
+        'machine': processor_name(),
     }
 
 

@@ -10,7 +10,6 @@ for each candidate, weights and runtime included.
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.candidates import CANDIDATES, Setting, add_setting_options, make_checkpoint
 from benchmarks.floor import arithmetic_floor_ms, count_macs
 from benchmarks.report import write_markdown, write_plot
+from emu_model.processor import processor_name
 
 ENSEMBLE = 'plain ensemble of ten'
 
@@ -163,7 +163,7 @@ def main() -> None:
         results = summarise(setting, times, peaks)
     for result in results:
         print(f'{result.median_ms:9.1f} ms  {result.ratio_to_plain:7.1f}x  {result.name}')
-    machine = f'{platform.processor() or platform.machine()}, {setting.threads} threads'
+    machine = f'{processor_name()}, {setting.threads} threads'
     title = f'{setting.backbone}, {setting.height}x{setting.width}, {setting.classes} classes'
     if options.json:
         options.json.write_text(

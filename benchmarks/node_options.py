@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from emu_model.processor import core_count, processor_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,8 +36,8 @@ def node_parameters(options: argparse.Namespace, *further: str) -> dict[str, str
 def this_machine() -> dict[str, str | int]:
     """What figures were measured on."""
     return {
-        'machine': platform.processor() or platform.machine(),
-        'cpus': len(os.sched_getaffinity(0)),
+        'machine': processor_name(),
+        'cpus': core_count(),
     }
 
 

@@ -8,8 +8,6 @@ Memory that is freed is kept, as in training.
 
 import argparse
 import itertools
-import os
-import platform
 import time
 from collections.abc import Iterator
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from emu_model import scenes
 from emu_model.memory import keep_freed_memory
+from emu_model.processor import core_count, processor_name
 
 SIZES = ((96, 128), (240, 320), (480, 640))
 
@@ -38,7 +37,7 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=3.0, help='per line (default: 3)')
     options = parser.parse_args()
     keep_freed_memory()
-    print(f'NumPy {np.__version__}, {platform.machine()}, {os.cpu_count()} cores')
+    print(f'NumPy {np.__version__}, {core_count()} cores of {processor_name()}')
     print(f'{"kind":8} {"size (HxW)":12} {"scenes/s":>9} {"drive frames/s":>15}')
     for kind, (height, width) in itertools.product(scenes.KINDS, SIZES):
         single = (scenes.render(kind, seed, height, width) for seed in itertools.count())

@@ -1,13 +1,12 @@
 """Everything that an experiment found, as Markdown, JSON and figures."""
 
-import os
-import platform
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import torch
 
+from emu_model.processor import core_count, processor_name
 from train.files import write_json, write_text
 from train.reproduce import paper
 from train.reproduce.claims import FAILED, HELD, UNDECIDED, Verdict, decide, higher_is_better
@@ -147,16 +146,7 @@ def machine() -> str:
     """What the figures were measured on."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f'{len(os.sched_getaffinity(0))} CPU cores ({_processor()})'
-
-
-def _processor() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.machine()
+    return f'{core_count()} CPU cores ({processor_name()})'
 
 
 def _introduction(settings: Settings, progress: Progress) -> str:
