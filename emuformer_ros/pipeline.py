@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from emu_model.batches import batch_of
 from emu_model.engines import Engine
 from emu_model.prediction import Prediction
 from emuformer_ros.camera.camera import Camera, Frame
@@ -141,8 +142,9 @@ class Pipeline:
         for job in batch:
             needs |= job.needs
             needs |= job.frame.camera.watch.needs({topic.task for topic in job.wanted})
-        stacked = pictures[0][None] if len(pictures) == 1 else np.stack(pictures)
-        predicted = self._engine.predict(stacked, tuple(needs), batch[0].geometry.predicted_size)
+        predicted = self._engine.predict(
+            batch_of(pictures), tuple(needs), batch[0].geometry.predicted_size
+        )
         return [predicted[index] for index in range(len(batch))]
 
     def _finish(self, job: _Job, prediction: Prediction) -> None:

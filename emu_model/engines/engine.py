@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from emu_model.batches import batch_of
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines.finishing import finish_maps, needed_maps
 from emu_model.mit_variants import SMALLEST_FRAME, VARIANTS
@@ -180,6 +181,6 @@ def _resize(batch: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     height, width = size
     shrinks = height <= batch.shape[1] and width <= batch.shape[2]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.stack(
+    return batch_of(
         [cv2.resize(image, (width, height), None, 0, 0, interpolation) for image in batch]
     )

@@ -6,6 +6,7 @@ network's input, and instances, which are made of the maps of two tasks.
 
 import numpy as np
 
+from emu_model.batches import batch_of
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.grouping import group_by_votes
 from emu_model.inverse_depth import to_metres
@@ -47,7 +48,7 @@ def finish_maps(
             maps[name] = maps[name] * np.float32(factor)
     if 'instances' in wanted:
         frames = zip(maps['classes'], *(maps[name] for name in _OFFSETS))
-        maps['instances'] = np.stack([group_by_votes(*frame, info.things) for frame in frames])
+        maps['instances'] = batch_of([group_by_votes(*frame, info.things) for frame in frames])
     return {name: maps[name] for name in wanted}
 
 

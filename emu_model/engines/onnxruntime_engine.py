@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from emu_model.batches import batch_of
 from emu_model.engines.artefacts import cache_folder
 from emu_model.engines.decoder import Decoder, MapMaker
 from emu_model.engines.device import parse_device
@@ -90,7 +91,7 @@ class OnnxRuntimeEngine(Engine):
         maps = [
             make([value[index] for value in values], outputs, size) for index in range(len(images))
         ]
-        return {name: np.stack([each[name] for each in maps]) for name in outputs}
+        return {name: batch_of([each[name] for each in maps]) for name in outputs}
 
     def _decode(
         self, features: list[np.ndarray], outputs: tuple[str, ...], size: tuple[int, int]

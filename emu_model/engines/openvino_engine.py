@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import onnx
 
+from emu_model.batches import batch_of
 from emu_model.engines.artefacts import cached
 from emu_model.engines.decoder import Decoder
 from emu_model.engines.engine import Engine
@@ -78,7 +79,7 @@ class OpenVINOEngine(Engine):
     ) -> dict[str, np.ndarray]:
         plan = self._plan(images.shape[1:3])
         maps = [plan.run(image, outputs, size) for image in images]
-        return {name: np.stack([each[name] for each in maps]) for name in outputs}
+        return {name: batch_of([each[name] for each in maps]) for name in outputs}
 
     def _choose_precision(self, precision: str) -> str:
         if precision == 'auto':
