@@ -6,9 +6,10 @@ import pytest
 from frames import IMAGE_TOPIC, camera_info, image_message, picture, pixels_of
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from tracers import POINTS, draw, find, seen_through
 
 from emu_model.engines import create_engine
-from emu_model.framing import PADDING_COLOUR
+from emu_model.framing import PADDING_COLOUR, RESIZE_MODES
 
 INFO_TOPIC = '/camera/camera_info'
 DEPTH, STD = '/perception/depth/image', '/perception/depth/uncertainty'
@@ -100,6 +101,37 @@ def test_maps_of_network_size_are_of_what_the_network_saw(active_node, peer, eng
     np.testing.assert_allclose(
         maps[INFO].k, [focal, 0, centre, 0, focal, 31.5, 0, 0, 1], rtol=1e-12
     )
+
+
+@pytest.mark.parametrize('output_size', ['camera', 'network'])
+@pytest.mark.parametrize('mode', RESIZE_MODES)
+def test_coloured_corners_land_where_the_intrinsics_of_the_maps_say(
+    mode, output_size, active_node, peer
+):
+    """Of a sensor of 640x480: a part, binned by two."""
+    assert peer.set_parameter('resize_mode', mode).successful
+    assert peer.set_parameter('output_size', output_size).successful
+    assert peer.set_parameter('overlay_opacity', 0.0).successful
+    corners = POINTS[:3]
+    info = camera_info(np.empty((480, 640, 3)), 400.0, 420.0)
+    info.binning_x = info.binning_y = 2
+    roi = info.roi
+    roi.x_offset, roi.y_offset, roi.width, roi.height = 84, 62, 480, 360
+    # The first corner is red, the second green, the third blue.
+    sensor = np.moveaxis(draw((480, 640), seen_through(info.p, corners), radius=24.0), 0, 2)
+    part = sensor[roi.y_offset :, roi.x_offset :][: roi.height, : roi.width]
+    image = cv2.resize(part, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    maps = maps_of(peer, image, info, (OVERLAY, INFO))
+
+    shown = maps[OVERLAY]
+    assert shown.shape[:2] == (maps[INFO].height, maps[INFO].width)
+    assert (shown.shape[:2] == (180, 240)) == (output_size == 'camera')
+    # Only what is brighter than padding.
+    bright = np.maximum(shown.astype(int) - max(PADDING_COLOUR), 0)
+    found = [find(bright[..., colour]) for colour in range(3)]
+    np.testing.assert_allclose(found, seen_through(maps[INFO].p, corners), atol=0.1)
+    np.testing.assert_allclose(np.reshape(maps[INFO].p, (3, 4))[:, :3].ravel(), maps[INFO].k)
+    assert (maps[INFO].binning_x, maps[INFO].roi.x_offset) == (0, 0)
 
 
 def distorted_info(image: np.ndarray) -> CameraInfo:
