@@ -5,7 +5,8 @@
 A camera publishes 640x480 images and a subscriber takes the four maps, over DDS on this machine:
 at each given rate, each frame as soon as the maps of the one before have arrived ('in turn'), and
 three times as fast as that ('overload'). Latency is from the publication of an image to the
-arrival of its last map; the overhead is what of it the engine did not run.
+arrival of its last map; the overhead is what of it the engine did not run. 'relay' is a node that
+publishes four ready maps as soon as an image is there: the latency that DDS and rclpy have alone.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks.node_options import (
 )
 from benchmarks.node_rig import NodeRig, SentFrame
 
+_RELAY = Path(__file__).with_name('relay_node.py')
 _WARM_UP_FRAMES = 5
 _OVERLOAD = 3
 _SETTLE_S = 1.0
@@ -98,6 +100,18 @@ def measure(rig: NodeRig, name: str, run: Callable[[], None]) -> Result:
     )
 
 
+def measure_at_rates(rig: NodeRig, options: argparse.Namespace, prefix: str = '') -> list[Result]:
+    """The figures at each of the rates that are asked for."""
+    return [
+        measure(
+            rig,
+            f'{prefix}{rate:g} Hz',
+            lambda rate=rate: play_at_rate(rig, rate, options.seconds),
+        )
+        for rate in options.rates
+    ]
+
+
 def split(frames: Sequence[SentFrame]) -> dict[str, list[float]]:
     """The latency of complete frames and its parts, in seconds."""
     before = [frame.engine_s[0] - frame.published_s for frame in frames]
@@ -138,14 +152,10 @@ def play_in_turn(rig: NodeRig, duration_s: float) -> None:
 def main() -> None:
     """The command line."""
     options = _parse()
-    with NodeRig((options.height, options.width), node_parameters(options)) as rig:
+    size = options.height, options.width
+    with NodeRig(size, node_parameters(options)) as rig:
         warm_up(rig)
-        results = [
-            measure(
-                rig, f'{rate:g} Hz', lambda rate=rate: play_at_rate(rig, rate, options.seconds)
-            )
-            for rate in options.rates
-        ]
+        results = measure_at_rates(rig, options)
         in_turn = measure(rig, 'in turn', lambda: play_in_turn(rig, options.seconds))
         overload_hz = _OVERLOAD * in_turn.rate_hz
         overload = measure(
@@ -153,9 +163,12 @@ def main() -> None:
         )
         results += [in_turn, overload]
         runtime = {name: rig.diagnostics[name] for name in ('engine', 'device', 'precision')}
+    with NodeRig(size, {}, _RELAY) as rig:
+        warm_up(rig)
+        results += measure_at_rates(rig, options, 'relay at ')
     for result in results:
         print(
-            f'{result.name:10} {result.rate_hz:6.1f} of {result.offered_hz:6.1f} Hz, latency '
+            f'{result.name:14} {result.rate_hz:6.1f} of {result.offered_hz:6.1f} Hz, latency '
             f'{result.latency_ms[0]:6.1f} ms, engine {result.engine_ms[0]:6.1f}, overhead '
             f'{result.overhead_ms[0]:5.1f} (95 %: {result.overhead_ms[1]:.1f}; before '
             f'{result.before_engine_ms[0]:.1f}, after {result.after_engine_ms[0]:.1f}), CPU '

@@ -32,7 +32,7 @@ from emuformer_ros.demo.isolation import free_domain_id, isolate
 from emuformer_ros.health.process_usage import ProcessUsage, process_usage
 
 MAPS = ('semantic/image', 'semantic/uncertainty', 'depth/image', 'depth/uncertainty')
-_NODE = Path(__file__).with_name('timed_node.py')
+_TIMED_NODE = Path(__file__).with_name('timed_node.py')
 _START_TIMEOUT_S = 180.0
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -75,19 +75,22 @@ class NodeRig:
     Args:
         size: (height, width) of the camera's images.
         parameters: Of the node, as on a command line.
+        program: What runs as the node, and records the runs of the engine.
 
     Raises:
         RuntimeError: If the node ends or is not ready in time; with what it printed.
     """
 
-    def __init__(self, size: tuple[int, int], parameters: dict[str, str]) -> None:
+    def __init__(
+        self, size: tuple[int, int], parameters: dict[str, str], program: Path = _TIMED_NODE
+    ) -> None:
         prepare_process()
         self._folder = tempfile.TemporaryDirectory()
         self._record = Path(self._folder.name) / 'engine_runs'
         self._log = Path(self._folder.name) / 'node.log'
         self._images = [serialised_image(size, seed) for seed in range(4)]
         self._info = serialize_message(camera_info(size))
-        self._process = self._start(parameters)
+        self._process = self._start(program, parameters)
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context)
         self._node = rclpy.create_node('rig', context=self._context)
@@ -159,8 +162,8 @@ class NodeRig:
         self._process.wait()
         self._folder.cleanup()
 
-    def _start(self, parameters: dict[str, str]) -> subprocess.Popen:
-        command = [sys.executable, str(_NODE), str(self._record), '--ros-args']
+    def _start(self, program: Path, parameters: dict[str, str]) -> subprocess.Popen:
+        command = [sys.executable, str(program), str(self._record), '--ros-args']
         for name, value in {'autostart': 'true', **parameters}.items():
             command += ['-p', f'{name}:={value}']
         command += ['-r', 'image:=/camera/image_raw']
