@@ -68,7 +68,7 @@ class UncertaintyAlarm:
 
     An alarm is raised when every frame for `hold_s` was over the raise level, and is over when
     every frame for `hold_s` was at or below the clear level. A stamp that jumps back starts the
-    waiting anew, as a recording that loops does.
+    waiting anew, as a recording that loops does; images out of order do not.
 
     Args:
         levels: Where it begins and ends.
@@ -94,7 +94,7 @@ class UncertaintyAlarm:
             stamp_s: The frame's stamp, in seconds.
             mean: Mean of the uncertainty over its pixels; NaN counts as an excess.
         """
-        if stamp_s < self._last_s:
+        if stamp_s < self._last_s - JUMP_S:
             self._since_s = None
         self._last_s = stamp_s
         if self.state is AlarmState.ALARM:

@@ -54,6 +54,17 @@ def test_a_stamp_that_jumps_back_starts_the_waiting_anew():
     assert found == [E, E, E, E, A]
 
 
+def test_images_out_of_order_do_not_keep_an_alarm_from_being_raised_or_from_ending():
+    # At 30 Hz, one image of each half second is stamped 40 ms late.
+    stamps = [index / 30 - (0.04 if index % 15 == 14 else 0) for index in range(180)]
+    alarm = UncertaintyAlarm(LEVELS, 1.0)
+    found = [alarm.update(stamp, 3 if stamp < 3 else 0.5) for stamp in stamps]
+    raised, ended = found.index(A), len(found) - 1 - found[::-1].index(A)
+    assert stamps[raised] == pytest.approx(1.0, abs=0.1)
+    assert stamps[ended] == pytest.approx(4.0, abs=0.1)
+    assert found[-1] is N
+
+
 @pytest.mark.parametrize(
     ('back_to_s', 'state'),
     [
