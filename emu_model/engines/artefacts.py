@@ -12,20 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from emu_model.cache import cache_folder
 from emu_model.files import written_aside
 
 T = TypeVar('T')
 
 _MAGIC = b'emuformer-artefact-1\n'
 _LOGGER = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Where artefacts are kept: $EMUFORMER_CACHE, or emuformer in the user's cache folder."""
-    if folder := os.environ.get('EMUFORMER_CACHE'):
-        return Path(folder)
-    user = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(user) / 'emuformer'
 
 
 def file_digest(*paths: str | os.PathLike) -> str:

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 
 from emu_model.batches import batch_of
-from emu_model.engines.artefacts import cache_folder
+from emu_model.cache import cache_folder
 from emu_model.engines.decoder import Decoder, MapMaker
 from emu_model.engines.device import parse_device
 from emu_model.engines.engine import Engine

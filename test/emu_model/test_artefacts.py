@@ -8,7 +8,7 @@ import torch
 from emu_model import SegDepthFormer, checkpoint
 from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines import create_engine
-from emu_model.engines.artefacts import cache_folder, cached
+from emu_model.engines.artefacts import cached
 
 KEY = {'kind': 'test', 'version': 1}
 
@@ -92,15 +92,9 @@ def test_a_folder_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch,
     assert 'nothing is kept for the next start' in caplog.text
 
 
-def test_the_folder_is_the_users_cache_by_default(tmp_path, monkeypatch):
-    monkeypatch.delenv('EMUFORMER_CACHE')
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    assert cache_folder() == tmp_path / 'emuformer'
-
-
 RACE = """
 import sys
-from emu_model.engines.artefacts import cache_folder, cached
+from emu_model.engines.artefacts import cached
 
 payload = sys.argv[1].encode() * (1 << 20)
 print('ready', flush=True)

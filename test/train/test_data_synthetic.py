@@ -249,14 +249,10 @@ def test_nothing_read_is_held_in_memory(tmp_path, monkeypatch):
     assert len(pickle.dumps(dataset)) < frame_bytes
 
 
-def test_the_cache_is_in_the_users_cache_folder_by_default(tmp_path, monkeypatch, rendered):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+def test_scenes_are_in_the_cache_folder_by_default(tmp_path, monkeypatch, rendered):
+    monkeypatch.setenv('EMUFORMER_CACHE', str(tmp_path))
     dataset = SyntheticDataset(count=1, workers=1, **SIZE)
-    assert dataset.folder.parent == tmp_path / 'emuformer' / 'scenes'
-    monkeypatch.delenv('XDG_CACHE_HOME')
-    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
-    dataset = SyntheticDataset(count=1, workers=1, **SIZE)
-    assert dataset.folder.parent == tmp_path / 'home' / '.cache' / 'emuformer' / 'scenes'
+    assert dataset.folder.parent == tmp_path / 'scenes'
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Protocol
 import h5py
 import numpy as np
 
+from emu_model.cache import cache_folder
 from emu_model.files import written_aside
-from train.data.cache import cache_folder
 from train.data.dataset import DatasetError
 from train.data.mat_files import load_mat, open_hdf5
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from emu_model import scenes
+from emu_model.cache import cache_folder
 from emu_model.geometry import Intrinsics
 from train.data import scene_cache
-from train.data.cache import cache_folder
 from train.data.dataset import FrameDataset
 from train.data.sample import Sample
 from train.data.scene_set import SceneSet
