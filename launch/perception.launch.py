@@ -51,13 +51,14 @@ def generate_launch_description() -> LaunchDescription:
                 'cameras',
                 default_value='',
                 description='Names of the cameras, such as front,left,right; empty: as '
-                'params_file has it.',
+                'params_file has it, on the topics <camera>/image.',
             ),
             DeclareLaunchArgument(
                 'image',
                 default_value=IMAGE,
-                description="The camera's image topic. With cameras: what {camera} stands for "
-                'their names in, such as /{camera}/image_raw; <camera>/image by default.',
+                description="The camera's image topic. Where the argument cameras names some: "
+                'with {camera} in the place of their names, such as /{camera}/image_raw; '
+                '<camera>/image by default.',
             ),
             DeclareLaunchArgument(
                 'camera_info',
@@ -166,6 +167,12 @@ def camera_remappings(context: LaunchContext) -> list[tuple[str, str]]:
         if context.launch_configurations[name]
     }
     if not cameras:
+        for name, topic in topics.items():
+            if '{camera}' in topic:
+                raise ValueError(
+                    f"{name} is '{topic}' and no cameras are named: give their names too, as in "
+                    'cameras:=front,left, even if params_file has them'
+                )
         return list(topics.items())
     if topics.get('image') == IMAGE:
         del topics['image']

@@ -121,6 +121,14 @@ def test_one_topic_for_several_cameras_is_an_error_that_says_what_to_write(launc
         remappings(launch_file, cameras='front,left', image='/camera/image')
 
 
+@pytest.mark.parametrize('name', ['image', 'camera_info'])
+def test_topics_of_cameras_that_are_not_named_are_an_error_that_says_how_to_name_them(
+    name, launch_file
+):
+    with pytest.raises(ValueError, match='give their names too, as in cameras:=front,left'):
+        remappings(launch_file, **{name: '/{camera}/topic'})
+
+
 @pytest.mark.parametrize('image', ['/camera/image_raw', ''])
 def test_cameras_without_an_image_topic_have_those_under_their_names(launch_file, image):
     assert remappings(launch_file, cameras='front,left', image=image) == []
