@@ -79,18 +79,24 @@ class ParameterSpec:
         return descriptor
 
     def problem(self, value: Any) -> str:
-        """Why this text, or list of texts, is not allowed; empty where it is, and for numbers."""
+        """Why this value, or list of values, is not allowed; empty where it is.
+
+        rclpy itself refuses a number that is out of range by more than rounding.
+        """
         if value is None:  # an empty list, to which ROS gives no type
             return f'{self.name} has no value: give one, or leave it out for the default'
-        for text in value if isinstance(value, list | tuple) else (value,):
-            if not self._fits(text):
-                return f"{self.name} cannot be '{text}': choose {self.allowed}"
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if not self._fits(each):
+                return f'{self.name} cannot be {each!r}: choose {self.allowed}'
         return self.check(value) if self.check else ''
 
-    def _fits(self, text: Any) -> bool:
+    def _fits(self, value: Any) -> bool:
+        if self.limits:
+            low, high = self.limits
+            return low <= value <= high
         anything = not self.choices and not self.pattern
-        matches = bool(self.pattern) and re.fullmatch(self.pattern, text) is not None
-        return anything or text in self.choices or matches
+        matches = bool(self.pattern) and re.fullmatch(self.pattern, value) is not None
+        return anything or value in self.choices or matches
 
 
 _SPECS = (
