@@ -1,7 +1,6 @@
 """What the inference benchmark compares: each candidate makes a function to time."""
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 from emu_model.checkpoint import CheckpointInfo, read_info
 from emu_model.engines import create_engine
 from emu_model.engines.choice import gpu_count, is_installed
+from emu_model.processor import core_count
 
 WITHOUT_UNCERTAINTY = ('classes', 'depth')
 FOUR_MAPS = ('classes', 'entropy', 'depth', 'depth_std')
@@ -45,7 +45,7 @@ class Setting:
     @property
     def threads(self) -> int:
         """CPU threads of every candidate, as engines choose them: taskset limits them."""
-        return len(os.sched_getaffinity(0))
+        return core_count()
 
     def arguments(self) -> dict[str, object]:
         """As command line arguments, for a process of its own."""

@@ -1,6 +1,5 @@
 """Heads and maps computed strip by strip on the CPU's cores, whatever runtime computes a strip."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import onnx
 
 from emu_model.folding import FoldedHead
 from emu_model.graphs.strips import head_strip, tail_strip
+from emu_model.processor import core_count
 from emu_model.resampling import linear_taps, taps_matrix
 from emu_model.tasks import TASKS
 
@@ -80,7 +80,7 @@ class StripPool:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or core_count()
         self._executor = ThreadPoolExecutor(self.threads, 'strips')
 
     def run(self, workers: Sequence[Worker], jobs: Sequence['Job']) -> None:

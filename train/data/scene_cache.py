@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import random
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,8 @@ import cv2
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from emu_model.processor import core_count
+from train.child_processes import end_with_parent
 from train.data.scene_set import MOST_FRAMES, SceneSet
 
 SHARD_FRAMES = 32
@@ -72,7 +73,7 @@ def prepare(
     _remove_abandoned(folder)
     _write_description(scene_set, folder)
     if workers is None:
-        workers = len(os.sched_getaffinity(0))
+        workers = core_count()
     with Progress(
         TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
@@ -129,13 +130,7 @@ def _render_shards(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    # A killed parent cannot tell its workers to stop, and they would wait for work for ever.
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    end_with_parent()
 
 
 def _render_shard(scene_set: SceneSet, folder: Path, shard: int, wanted: Sequence[str]) -> None:

@@ -1,19 +1,19 @@
 """Doing a plan's tasks, several at a time if wanted, each after what it needs."""
 
 import contextlib
-import os
 import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 
 import torch
 
 from emu_model.memory import keep_freed_memory
+from emu_model.processor import core_count
+from train.child_processes import end_with_parent
 from train.reproduce.evaluations import evaluate_model
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Plan, Run, Task
@@ -165,18 +165,10 @@ def _executor(jobs: int) -> Executor:
 def _prepare(jobs: int) -> None:
     """Keep memory and take the share of the cores of this process; leave Ctrl+C to tasks."""
     keep_freed_memory()
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
+    torch.set_num_threads(max(1, core_count() // jobs))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that gives it tasks is gone, even by SIGTERM or SIGKILL.
-
-    Tasks go on from what they have saved.
-    """
-    parent_process().join()
-    os._exit(1)
+    # Tasks go on from what they have saved.
+    end_with_parent()
 
 
 @contextlib.contextmanager
