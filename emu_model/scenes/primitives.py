@@ -133,23 +133,6 @@ class Primitives:
         weights = np.sqrt(2.0 + np.arange(ROW_LENGTH))
         return self.rows[:, 10] + (self.material * weights).sum(axis=1)
 
-    def contain(self, points: np.ndarray) -> np.ndarray:
-        """Which points lie inside which primitive, bool (N, points).
-
-        Args:
-            points: World points in metres, float64 (points, 3).
-        """
-        offset = points[None, :, :] - self.centre[:, None, :]
-        unit = np.einsum('nij,npj->npi', self.to_unit, offset)
-        squares = unit**2
-        in_slab = np.abs(unit[..., 2]) < 1
-        inside = [
-            (np.abs(unit) < 1).all(axis=-1),
-            squares.sum(axis=-1) < 1,
-            (squares[..., :2].sum(axis=-1) < 1) & in_slab,
-        ]
-        return np.choose(self.shape[:, None], inside)
-
 
 class Builder:
     """Collects primitives, object by object.

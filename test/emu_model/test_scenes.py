@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from scene_oracle import contained
 
 from emu_model import scenes
 from emu_model.scenes.drawing import draw, look
@@ -197,7 +198,7 @@ def test_no_eye_is_ever_inside_or_right_before_an_object(kind, shift):
         world = build(kind, seed, 24, 32, time_s=float(time_s), shift=shift)
         right = world.camera.moved_right(world.baseline_m)
         eyes = np.concatenate([np.array(c.position) + around for c in (world.camera, right)])
-        assert not world.primitives.contain(eyes).any(), (seed, time_s)
+        assert not contained(world.primitives, eyes).any(), (seed, time_s)
 
 
 @pytest.mark.parametrize('kind', KINDS)

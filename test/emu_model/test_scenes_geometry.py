@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scene_oracle import contained
 
 from emu_model.geometry import Intrinsics
 from emu_model.scenes.camera import NEAR_M, Camera
@@ -106,7 +107,7 @@ def test_hits_agree_with_marching_along_the_ray(shape):
     hits = 0
     for _ in range(30):
         direction = np.array([1.0, *rng.uniform(-0.5, 0.5, 2)])
-        inside = primitives.contain(marks[:, None] * direction)
+        inside = contained(primitives, marks[:, None] * direction)
         turned = np.einsum('nij,j->in', primitives.to_unit, direction)
         origin = -np.einsum('nij,nj->in', primitives.to_unit, primitives.centre)
         enter, leave = HITS[shape](tuple(origin), tuple(turned))
@@ -207,8 +208,8 @@ def test_normals_are_perpendicular_to_the_surface_and_face_the_camera():
     outside = surfaces.point + 1e-3 * surfaces.normal
     inside = surfaces.point - 1e-3 * surfaces.normal
     row = np.arange(len(found))
-    assert not primitives.contain(outside.T)[owner[found], row].any()
-    assert primitives.contain(inside.T)[owner[found], row].mean() > 0.98  # but at thin edges
+    assert not contained(primitives, outside.T)[owner[found], row].any()
+    assert contained(primitives, inside.T)[owner[found], row].mean() > 0.98  # but at thin edges
 
 
 def test_pixel_extents_are_the_differences_between_neighbouring_pixels():
