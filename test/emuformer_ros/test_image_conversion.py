@@ -2,6 +2,7 @@ import io
 import sys
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -233,6 +234,11 @@ def test_compressed_images_that_are_cut_short_are_refused(kind, rgb):
     for length in (0, 3, 40, len(data) // 2):
         with pytest.raises(ImageError, match=f"{length} bytes of format 'x' cannot be decoded"):
             to_rgb(CompressedImage(format='x', data=data[:length]))
+
+
+def test_16_bit_colours_of_a_png_are_scaled_to_8_bits(rgb):
+    _, data = cv2.imencode('.png', rgb[..., ::-1].astype(np.uint16) * 257)
+    np.testing.assert_array_equal(to_rgb(CompressedImage(format='png', data=data.tobytes())), rgb)
 
 
 @pytest.mark.parametrize(
