@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -27,6 +26,7 @@ from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang
 from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
+from emuformer_ros.service_guards import refuse_impossible_transitions, refuse_impossible_values
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
@@ -71,7 +71,8 @@ class PerceptionNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._check_parameters)
         for spec in PARAMETERS.values():
             self.declare_parameter(spec.name, spec.default, spec.descriptor())
-        self._refuse_impossible_transitions()
+        refuse_impossible_transitions(self)
+        refuse_impossible_values(self)
         self._diagnostics = DiagnosticsPublisher(self)
         # Not the node's clock: diagnostics go on while simulated time stands still.
         self._diagnostics_timer = self.create_timer(
@@ -126,11 +127,12 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, and finish the frame that is being processed.
 
-        FAILURE while the engine does not answer. ERROR where it did not before, or has failed too
-        often, all that is noted as wrong with an active node: on_error then frees it.
+        FAILURE, and the node goes on, while the engine does not answer. ERROR where it has failed
+        too often, the one thing that is noted as wrong with an active node: on_error frees it.
         """
         if not self.stop():
-            return self._fail(f'cannot deactivate: {self._hang()}')
+            self.get_logger().error(f'cannot deactivate: {self._hang()}')
+            return TransitionCallbackReturn.FAILURE
         if self._problem:
             return TransitionCallbackReturn.ERROR
         self._enter('inactive')
@@ -260,23 +262,6 @@ class PerceptionNode(LifecycleNode):
             return ''
         return f'the node is {self._state}; {spec.name} can be changed {spec.change.value}'
 
-    def _refuse_impossible_transitions(self) -> None:
-        """Answer a transition that the state does not have; rclpy ends the process over it."""
-        service = next(s for s in self.services if s.srv_name.endswith('/change_state'))
-        change_state = service.callback
-
-        def answer(request: ChangeState.Request, response: ChangeState.Response):
-            try:
-                return change_state(request, response)
-            except RuntimeError as error:  # RCLError
-                if not self.context.ok():
-                    raise
-                self.get_logger().error(f'no such transition from {self._state}: {error}')
-                response.success = False
-                return response
-
-        service.callback = answer
-
     def _on_engine_failure(self) -> None:
         """Have the executor look at it: transitions are not the worker's to make."""
         if self.executor is not None and self.context.ok():
@@ -339,6 +324,8 @@ def _run() -> int:
     try:
         node = PerceptionNode()
     except (InvalidParameterTypeException, InvalidParameterValueException, ValueError) as error:
+        if not rclpy.ok():  # a signal has shut ROS down
+            return 0
         get_logger('perception').fatal(str(error))
         return 2
     try:

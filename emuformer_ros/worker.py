@@ -24,6 +24,8 @@ class Worker:
         self._process = process
         self._most = most
         self._busy_since_s: float | None = None
+        self._stopping = False
+        self._stops = threading.Lock()
         self._thread = threading.Thread(target=self._run, name='perception worker', daemon=True)
         mailbox.open()
         self._thread.start()
@@ -38,19 +40,31 @@ class Worker:
         """End the thread; what is being processed is finished first.
 
         Args:
-            busy_limit_s: Gives up waiting when it has been at the same items for so long; the
-                thread then ends when it is done with them.
+            busy_limit_s: Gives up, and goes on as before, when it has been at the same items for
+                so long.
 
         Returns:
             Whether it has ended.
         """
+        self._stopping = True
         self._mailbox.close()
         patience_s = busy_limit_s - self.busy_s
         self._thread.join(max(patience_s, 0.0) if math.isfinite(patience_s) else None)
-        return not self._thread.is_alive()
+        with self._stops:
+            self._stopping = self._busy_since_s is None
+        if not self._stopping:
+            self._mailbox.open()
+            return False
+        self._thread.join()
+        return True
 
     def _run(self) -> None:
-        while items := self._mailbox.take(self._most):
-            self._busy_since_s = time.monotonic()
-            self._process(items)
-            self._busy_since_s = None
+        while True:
+            items = self._mailbox.take(self._most)
+            if items:
+                self._busy_since_s = time.monotonic()
+                self._process(items)
+            with self._stops:
+                self._busy_since_s = None
+                if self._stopping and not items:
+                    return

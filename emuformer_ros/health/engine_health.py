@@ -59,8 +59,8 @@ def hang(busy_s: float) -> str:
     if busy_s <= HANG_S:
         return ''
     return (
-        f'the engine has been at the same images for {busy_s:.0f} s: if it does not come back, '
-        "end the node's process and start it again (it cannot be deactivated until the engine "
-        'answers); if it is only slow, give it a smaller network_height and network_width or a '
-        'smaller checkpoint'
+        f'the node has been at the same images for {busy_s:.0f} s: if the engine does not come '
+        'back, end the process and start it again (it cannot be deactivated until the engine '
+        "answers); if it is only slow, give it smaller images, output_size 'network', a smaller "
+        'network_height and network_width or a smaller checkpoint'
     )

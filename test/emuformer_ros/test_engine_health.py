@@ -42,4 +42,4 @@ def test_without_a_limit_an_engine_is_never_given_up(health):
 
 def test_an_engine_hangs_beyond_the_limit_and_the_problem_says_for_how_long():
     assert hang(0.0) == hang(HANG_S) == ''
-    assert hang(HANG_S + 2.3).startswith('the engine has been at the same images for 7 s: if it')
+    assert hang(HANG_S + 2.3).startswith('the node has been at the same images for 7 s: if the')

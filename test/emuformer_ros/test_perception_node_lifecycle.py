@@ -4,6 +4,10 @@ import signal
 
 import pytest
 from frames import IMAGE_TOPIC, image_message, picture
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from emuformer_ros.perception_node import main
@@ -140,6 +144,20 @@ def test_a_transition_that_the_state_does_not_have_is_refused(node, peer):
     assert not peer.transition('cleanup')
 
     assert peer.state() == 'unconfigured'
+    assert node.is_alive()
+
+
+@pytest.mark.parametrize('service', [SetParameters, SetParametersAtomically])
+def test_values_of_no_type_are_refused_and_nothing_is_set(service, node, peer):
+    before = peer.parameters()
+    good = Parameter('overlay_opacity', value=0.25).to_parameter_msg()
+    odd = ParameterMessage(name='max_age_s', value=ParameterValue(type=255))
+    name = 'set_parameters' + ('_atomically' if service is SetParametersAtomically else '')
+    answer = peer.call(service, f'/perception/{name}', service.Request(parameters=[good, odd]))
+    for result in getattr(answer, 'results', None) or [answer.result]:
+        assert not result.successful
+        assert result.reason == 'max_age_s: the value is of no type that parameters have'
+    assert peer.parameters() == before
     assert node.is_alive()
 
 
