@@ -70,10 +70,12 @@ def rescale(
 
 def focal_length_px(info: 'CameraInfo') -> float:
     """The focal length in pixels: the geometric mean of the horizontal and the vertical one."""
-    return math.sqrt(info.k[0] * info.k[4])
+    return math.sqrt(info.k[0]) * math.sqrt(info.k[4])
 
 
 def _check(info: 'CameraInfo', image_size: tuple[int, int]) -> None:
+    if not all(map(math.isfinite, (*info.k, *info.d, *info.r, *info.p))):
+        raise CameraInfoError('it has numbers that are not finite: calibrate the camera again')
     if not (info.k[0] > 0 and info.k[4] > 0):
         raise CameraInfoError(
             f'it is of an uncalibrated camera (fx {info.k[0]}, fy {info.k[4]}): calibrate it'

@@ -8,13 +8,16 @@ import numpy as np
 
 from emu_model.framing import Framing
 from emu_model.prediction import Prediction
-from emuformer_ros.geometry.camera_info import focal_length_px, rescale
+from emuformer_ros.geometry.camera_info import CameraInfoError, focal_length_px, rescale
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
 
 _SMALLEST_M = float(np.finfo(np.float32).tiny)
 """The smallest depth that is positive."""
+
+_SMALLEST_SCALE = 1e-3
+"""Of focal lengths to each other: beyond a thousandth or a thousand times, one is wrong."""
 
 
 def depth_scale(
@@ -39,10 +42,17 @@ def depth_scale(
         latter.
 
     Raises:
-        CameraInfoError: If `info` is uncalibrated or of an image of another size.
+        CameraInfoError: If `info` is uncalibrated or of an image of another size, or its focal
+            length no camera's.
     """
     camera_px = focal_length_px(rescale(info, image_size, network_size, framing))
-    return camera_px / calibrated_px if calibrated_px else 1.0
+    scale = camera_px / calibrated_px if calibrated_px else 1.0
+    if not _SMALLEST_SCALE < scale < 1 / _SMALLEST_SCALE:
+        raise CameraInfoError(
+            f'its focal length is {camera_px:.3g} px at {network_size[1]}x{network_size[0]} '
+            'pixels: calibrate the camera again'
+        )
+    return scale
 
 
 def calibrate_depth(

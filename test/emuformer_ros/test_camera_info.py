@@ -115,6 +115,15 @@ def test_an_uncalibrated_camera_is_refused():
         rescale(camera_info(k=[0.0] * 9), (480, 640), (480, 640))
 
 
+@pytest.mark.parametrize('number', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(('field', 'length', 'index'), [('k', 9, 2), ('d', 5, 4), ('p', 12, 6)])
+def test_numbers_that_are_not_finite_are_refused(field, length, index, number):
+    values = [*getattr(camera_info(), field)] or [0.0] * length
+    values[index] = number
+    with pytest.raises(CameraInfoError, match='not finite: calibrate the camera again'):
+        rescale(camera_info(**{field: values}), (480, 640), (480, 640))
+
+
 def test_an_image_of_another_size_is_refused_with_both_sizes():
     with pytest.raises(CameraInfoError, match='of 640x480 and the image is 320x240'):
         rescale(camera_info(), (240, 320), (240, 320))

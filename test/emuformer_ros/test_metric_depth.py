@@ -9,6 +9,7 @@ from emu_model.engines import create_engine
 from emu_model.framing import RESIZE_MODES, frame_window
 from emu_model.geometry import Intrinsics
 from emu_model.prediction import Prediction
+from emuformer_ros.geometry.camera_info import CameraInfoError
 from emuformer_ros.geometry.metric_depth import calibrate_depth, depth_scale
 
 DEPTH = np.array([[0.0, 0.5, 1.0], [4.0, 8.0, 8.5]], np.float32)
@@ -27,6 +28,13 @@ def test_depth_is_nan_where_it_is_not_positive_or_outside_the_range_before_resca
 
     nan = np.nan
     np.testing.assert_array_equal(calibrated.depth, [[nan, nan, 3.0], [12.0, 24.0, nan]])
+
+
+@pytest.mark.parametrize('focal_px', [1e-300, 0.01, 1e7, 1e300])
+def test_a_focal_length_that_no_camera_has_is_refused(focal_px):
+    info = info_of((48, 64), Intrinsics(focal_px, focal_px, 31.5, 23.5))
+    with pytest.raises(CameraInfoError, match='calibrate the camera again'):
+        depth_scale(info, (48, 64), (48, 64), 100.0)
 
 
 def test_without_a_range_only_depths_that_are_not_positive_are_nan():
