@@ -13,7 +13,10 @@ from emuformer_ros.health.frame_statistics import LATENCY_PERCENTILES, FrameRepo
 from emuformer_ros.health.process_usage import gpu_memory_mb, process_usage
 
 _SILENCE_S = 3.0
-"""Seconds without an image after which an active node says so."""
+"""Seconds without an image after which an active node says so, but of a slow camera."""
+
+_MISSED_INTERVALS, _LONGEST_SILENCE_S = 2.5, 30.0
+"""A slow camera has so many of its intervals, up to so many seconds."""
 
 
 class DiagnosticsPublisher:
@@ -143,12 +146,17 @@ class CameraDiagnostics:
         silence, camera = '', self._camera.input
         if camera is not None:
             subscribed_s = time.monotonic() - camera.subscribed_at_s
-            if min(subscribed_s, report.silent_s) > _SILENCE_S:
+            if min(subscribed_s, report.silent_s) > _patience_s(report):
                 silence = camera.silence()
         if silence and silence != self._silence:
             self._camera.logger.warning(silence)
         self._silence = silence
         return silence
+
+
+def _patience_s(report: FrameReport) -> float:
+    """How long no image may come before that is a problem."""
+    return max(_SILENCE_S, min(_MISSED_INTERVALS * report.interval_s, _LONGEST_SILENCE_S))
 
 
 def node_label(node: Node) -> str:

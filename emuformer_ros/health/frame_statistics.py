@@ -32,6 +32,7 @@ class FrameReport:
         latency_ms: 50th, 95th and 99th percentile, lately, of the time in milliseconds from an
             image's arrival to the publication of its last map; None when none was processed.
         silent_s: Seconds since an image arrived; infinite when none ever did.
+        interval_s: Seconds between the last two images that arrived; 0 before there were two.
     """
 
     received: int
@@ -49,6 +50,7 @@ class FrameReport:
     rate_hz: float
     latency_ms: tuple[float, float, float] | None
     silent_s: float
+    interval_s: float
 
 
 class FrameStatistics:
@@ -67,14 +69,17 @@ class FrameStatistics:
         self._last_refusal = self._last_failure = ''
         self._last_age_s: float | None = None
         self._last_arrival = -np.inf
+        self._interval_s = 0.0
         self._recent: collections.deque[tuple[float, float]] = collections.deque()
 
     def receive(self, age_s: float | None = None) -> None:
         """Count an image that arrived, so many seconds after its stamp."""
         with self._lock:
+            now = time.monotonic()
+            self._interval_s = now - self._last_arrival if self._received else 0.0
             self._received += 1
             self._last_age_s = age_s
-            self._last_arrival = time.monotonic()
+            self._last_arrival = now
 
     def expire(self) -> None:
         """Count an image that was too old when it arrived."""
@@ -144,6 +149,7 @@ class FrameStatistics:
                 rate_hz=len(latencies) / self._window_s,
                 latency_ms=_percentiles(latencies) if latencies else None,
                 silent_s=time.monotonic() - self._last_arrival,
+                interval_s=self._interval_s,
             )
 
     def _forget(self) -> None:

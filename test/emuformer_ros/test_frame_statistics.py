@@ -53,6 +53,15 @@ def test_the_rate_is_that_of_the_window(clock):
     assert statistics.report().rate_hz == pytest.approx(10.0, abs=0.2)
 
 
+def test_the_interval_is_that_between_the_last_two_images(clock):
+    statistics = FrameStatistics()
+    assert statistics.report().interval_s == 0.0
+    for pause_s in (0.0, 0.5, 5.0):
+        clock.now += pause_s
+        statistics.receive()
+        assert statistics.report().interval_s == pytest.approx(pause_s)
+
+
 def test_there_is_no_rate_or_latency_when_nothing_is_processed_any_more(clock):
     statistics = FrameStatistics(window_s=5.0)
     statistics.process(0.1)
