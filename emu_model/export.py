@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from emu_model.checkpoint import METADATA_KEY, read_info
+from emu_model.engines.engine import require_size
 from emu_model.engines.graph_source import require_single
 from emu_model.files import workspace_in, written_aside
 from emu_model.graphs.network import build_network
@@ -40,8 +41,8 @@ def export(
         FileNotFoundError: If there is no such checkpoint.
         CheckpointError: If it is none.
         ModuleNotFoundError: If a package is missing; the message names it.
-        ValueError: If the output's suffix is not the format's, or the checkpoint takes several
-            samples.
+        ValueError: If the output's suffix is not the format's, the checkpoint takes several
+            samples, or its encoder cannot take frames of that size.
     """
     output = Path(output)
     if output.suffix != FORMATS[file_format]:
@@ -51,6 +52,8 @@ def export(
         )
     info = read_info(checkpoint)
     require_single(info)
+    if size is not None:
+        require_size(size, info.backbone)
     model = build_network(checkpoint, size).SerializeToString()
     if file_format == 'onnx':
         with written_aside(output) as partial:

@@ -30,7 +30,7 @@ def evaluation_report(
     *,
     shift_auroc: Mapping[str, dict[str, float]] | None,
     inference_ms: Mapping[str, Any],
-    parameters: int,
+    parameters: int | None,
     macs: int | None,
 ) -> dict[str, Any]:
     """The JSON object of an evaluation.
@@ -40,7 +40,7 @@ def evaluation_report(
         figures: As emu_model.evaluation gives them.
         shift_auroc: {uncertainty: {shift: AUROC}}; None where there were no shifts.
         inference_ms: As `describe_times` gives it.
-        parameters: Of the network, all members together.
+        parameters: Of the network, all members together; None where they are not known.
         macs: Multiply-accumulates of one prediction; None where they were not counted.
     """
     run = info.training

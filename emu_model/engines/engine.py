@@ -123,13 +123,7 @@ class Engine(abc.ABC):
         Raises:
             ValueError: If it would.
         """
-        size = self.network_size or size
-        least = SMALLEST_FRAME if self.info.backbone in VARIANTS else 1
-        if min(size) < least:
-            raise ValueError(
-                f'a frame of {size[0]}x{size[1]} is too small for {self.info.backbone}: give it '
-                f'at least {least}x{least}'
-            )
+        require_size(self.network_size or size, self.info.backbone)
 
     def seed(self, number: int) -> None:
         """Start the random numbers anew that some networks draw their samples with."""
@@ -155,6 +149,20 @@ class Engine(abc.ABC):
         if unknown:
             raise ValueError(f'no output named {", ".join(unknown)}: choose of {", ".join(known)}')
         return tuple(name for name in self.outputs if outputs is None or name in outputs)
+
+
+def require_size(size: tuple[int, int], backbone: str) -> None:
+    """Refuse a (height, width) of frames that is smaller than an encoder can take.
+
+    Raises:
+        ValueError: If it is.
+    """
+    least = SMALLEST_FRAME if backbone in VARIANTS else 1
+    if min(size) < least:
+        raise ValueError(
+            f'a frame of {size[0]}x{size[1]} is too small for {backbone}: give it at least '
+            f'{least}x{least}'
+        )
 
 
 def _as_batch(images: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ class Options:
         depth_topic: Measured depth; None takes the only one there is, 'none' takes none.
         label_topic: Labelled classes, likewise.
         rectified: Whether the images were rectified and the CameraInfo is of the raw ones.
-        checkpoint: A checkpoint file, or the folder of an ensemble.
+        checkpoint: As for emu_model.create_engine.
         engine: One of emu_model.engines.ENGINES.
         device: As for emu_model.create_engine.
         precision: One of emu_model.engines.PRECISIONS.
@@ -74,8 +74,16 @@ class Options:
 
 
 def checkpoint_digest(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint, or of the members of an ensemble together, in hexadecimal."""
-    return file_digest(*(ensemble_members(checkpoint) if checkpoint.is_dir() else [checkpoint]))
+    """SHA-256 of all files that a checkpoint consists of together, in hexadecimal.
+
+    These are an ensemble's members, and of an OpenVINO file it and the weights beside it.
+    """
+    files = [checkpoint]
+    if checkpoint.is_dir():
+        files = ensemble_members(checkpoint)
+    elif checkpoint.suffix == '.xml':
+        files.append(checkpoint.with_suffix('.bin'))
+    return file_digest(*files)
 
 
 def _file_identity(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emu_model.batches import batch_of
 from emu_model.checkpoint import CheckpointError
 from emu_model.engines import Engine, create_engine
 from emu_model.prediction import Prediction
@@ -112,10 +113,7 @@ class Perception:
         # A network that samples draws the same for the same batch, whoever runs it and when.
         self.engine.seed(frames[0].entry.number)
         start = time.perf_counter()
-        images = [frame.image for frame in frames]
-        batch = self.engine.predict(
-            images[0][None] if len(images) == 1 else np.stack(images), None, size
-        )
+        batch = self.engine.predict(batch_of([frame.image for frame in frames]), None, size)
         frame_ms = 1e3 * (time.perf_counter() - start) / len(frames)
         perceived = []
         for index, frame in enumerate(frames):

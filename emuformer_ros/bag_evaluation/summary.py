@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emu_model.checkpoint import CheckpointInfo, load
+from emu_model.engines.exported import is_exported
 from emu_model.normal_uncertainty import UNCERTAINTIES
 from emu_model.report import count_macs, count_parameters, describe_times, evaluation_report
 from emuformer_ros.bag_evaluation.alarms import Rise
@@ -95,7 +96,7 @@ def summarise(job: Job, totals: Totals, rises: Sequence[Rise]) -> dict[str, Any]
             totals.figures(),
             shift_auroc=None,
             inference_ms={**times, 'p95': p95, 'reason': engine.reason},
-            parameters=count_parameters(checkpoint),
+            parameters=None if is_exported(checkpoint) else count_parameters(checkpoint),
             macs=_macs(checkpoint, engine.network_size),
         ),
         'checkpoint': {
@@ -144,8 +145,12 @@ def uncertainty(rows: Sequence[Row], info: CheckpointInfo) -> dict[str, dict[str
 
 
 def _macs(checkpoint: Path, size: tuple[int, int] | None) -> int | None:
-    """None where frames are of any size, or PyTorch, which counts them, is missing."""
-    if size is None or importlib.util.find_spec('torch') is None:
+    """None where they cannot be counted.
+
+    That takes PyTorch, the checkpoint's own modules, which an exported file lacks, and one size.
+    """
+    without_torch = importlib.util.find_spec('torch') is None
+    if size is None or without_torch or is_exported(checkpoint):
         return None
     return count_macs(load(checkpoint).to('meta'), size)
 

@@ -15,6 +15,7 @@ from emuformer_ros.demo import DemoError
 from emuformer_ros.demo.isolation import free_domain_id, isolate
 
 _INTERRUPTED = 130
+_LAST_DOMAIN = 232
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         isolate(domain_id)
         console.print(f'ROS 2 domain {domain_id}, on this machine alone', highlight=False)
         return run_demo(Options(**vars(options)), console)
-    except (DemoError, BagError, CheckpointError, OSError) as error:
+    except (DemoError, BagError, CheckpointError, ImportError, OSError) as error:
         console.print('[red]error:[/]', end=' ')
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -79,11 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--output', type=_path, default=Path('demo_output'), help='%(default)s')
     parser.add_argument(
         '--domain-id',
-        type=count,
+        type=_domain_id,
         metavar='N',
-        help='ROS 2 domain; by default one that nobody on this machine uses',
+        help='ROS 2 domain, 0 to 232; by default one that nobody on this machine uses',
     )
     return parser
+
+
+def _domain_id(text: str) -> int:
+    """A ROS 2 domain: the ports of a higher one than 232 would lie beyond 65535."""
+    if not text.isdecimal() or int(text) > _LAST_DOMAIN:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no ROS 2 domain: give a whole number from 0 to {_LAST_DOMAIN}"
+        )
+    return int(text)
 
 
 def _path(text: str) -> Path:

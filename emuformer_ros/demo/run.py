@@ -17,7 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from emu_model.checkpoint import CheckpointInfo, read_info
+from emu_model.checkpoint import CheckpointInfo
+from emu_model.engines.exported import read_model_info
 from emu_model.files import workspace_in
 from emuformer_ros.bags.cameras import (
     COMPRESSED_IMAGE,
@@ -57,7 +58,7 @@ class Options:
         topic: Image topic of the recording; None where there is one camera.
         rate: Frames a second; None sends each frame after the maps of the one before.
         frames: The most frames to play; None for all.
-        checkpoint: The checkpoint that the node runs.
+        checkpoint: What the node runs, as for emu_model.create_engine.
         output: Folder for the results.
         domain_id: The ROS 2 domain asked for; None for a free one.
     """
@@ -81,9 +82,10 @@ def run_demo(options: Options, console: Console) -> int:
         DemoError: If ROS 2 does not start, the node fails, or no frame comes out.
         BagError: If the recording cannot be used.
         CheckpointError: If the checkpoint cannot be used.
+        ModuleNotFoundError: If the packages are missing that read an exported checkpoint.
         OSError: If a file is missing or cannot be written.
     """
-    info = read_info(options.checkpoint)
+    info = read_model_info(options.checkpoint)
     options.output.mkdir(parents=True, exist_ok=True)
     with workspace_in(options.output) as workspace, _progress(console) as progress:
         path, topic, what = options.bag, options.topic, 'A synthetic drive'

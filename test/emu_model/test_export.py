@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 
 from emu_model import SegDepthFormer, checkpoint, create_engine
 from emu_model.checkpoint import CheckpointError, CheckpointInfo
+from emu_model.engines.exported import read_model_info
 from emu_model.export import export, main
 
 CLASSES = {'class_names': ('a', 'b', 'c'), 'palette': ((0, 0, 0), (1, 1, 1), (2, 2, 2))}
@@ -71,6 +73,9 @@ def test_size_is_dynamic_by_default_and_fixed_on_demand(path, tmp_path):
         (['missing.safetensors', 'out.onnx'], "no checkpoint at 'missing.safetensors'"),
         (['CHECKPOINT', 'out.engine'], "'out.engine' does not end in .onnx"),
         (['CHECKPOINT', 'out.onnx', '--format', 'openvino'], 'does not end in .xml'),
+        (['CHECKPOINT', 'out.onnx', '--size', '0', '0'], 'a frame of 0x0 is too small for mit_b0'),
+        (['CHECKPOINT', 'out.onnx', '--size', '-5', '10'], 'a frame of -5x10 is too small'),
+        (['CHECKPOINT', 'out.xml', '--size', '96', '16'], 'give it at least 29x29'),
     ],
 )
 def test_what_cannot_be_exported_is_a_sentence_and_no_file(
@@ -81,6 +86,36 @@ def test_what_cannot_be_exported_is_a_sentence_and_no_file(
     assert code == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_smallest_size_to_export_is_the_smallest_that_runs(path, tmp_path):
+    export(path, tmp_path / 'small.onnx', size=(29, 29))
+    engine = create_engine(tmp_path / 'small.onnx', 'onnxruntime')
+    assert np.isfinite(engine.predict(np.zeros((29, 29, 3), np.uint8)).depth).all()
+    with pytest.raises(ValueError, match='a frame of 28x29 is too small'):
+        export(path, tmp_path / 'smaller.onnx', size=(28, 29))
+
+
+@pytest.mark.parametrize(
+    ('file_format', 'name'), [('onnx', 'network.onnx'), ('openvino', 'network.xml')]
+)
+def test_an_exported_file_says_of_itself_what_its_checkpoint_does(
+    file_format, name, path, tmp_path, monkeypatch
+):
+    model = tmp_path / name
+    export(path, model, file_format)
+    assert read_model_info(model) == read_model_info(path) == checkpoint.read_info(path)
+    model.write_bytes(model.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r'truncated|damaged'):
+        read_model_info(model)
+    with pytest.raises(FileNotFoundError, match='no model at'):
+        read_model_info(tmp_path / f'missing{model.suffix}')
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda package: None if package == 'onnx' else find(package)
+    )
+    with pytest.raises(ModuleNotFoundError, match=r'emuformer_ros\[openvino\]'):
+        read_model_info(model)
 
 
 def test_a_failed_export_leaves_the_old_file(path, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from rosbags.image import image_to_cvimage, message_to_cvimage
 
 from emu_model.checkpoint import load, read_info, save
 from emu_model.engines import create_engine
+from emu_model.export import export
 from emuformer_ros.bags.reading import Bag, decode, header_stamp_ns
 from emuformer_ros.demo.recorder import FrameRecord
 from emuformer_ros.demo.results import frame_statistics
@@ -145,6 +146,20 @@ def test_compressed_images_come_out_too(tmp_path, checkpoints):
     assert_classes_are_those_of(topics, camera, checkpoint)
 
 
+@pytest.mark.parametrize(
+    ('file_format', 'name'), [('onnx', 'network.onnx'), ('openvino', 'network.xml')]
+)
+def test_an_exported_file_stands_for_its_checkpoint(tmp_path, checkpoints, file_format, name):
+    checkpoint = checkpoints['SegDepthFormer']
+    export(checkpoint, tmp_path / name, file_format)
+    bag = write_ros2(tmp_path / 'bag', camera_samples(1, height=48, width=64))
+    done = run_demo(tmp_path / 'out', '--bag', bag, '--checkpoint', tmp_path / name)
+    assert done.returncode == 0, done.stdout
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == RESULTS
+    topics = recorded(tmp_path / 'out' / 'maps.mcap')
+    assert_classes_are_those_of(topics, topics['/camera/image_raw'], checkpoint)
+
+
 def test_a_rate_beyond_the_node_shows_the_drops(tmp_path, checkpoints):
     bag = write_ros2(tmp_path / 'bag', camera_samples(60, height=96, width=128))
     arguments = '--bag', bag, '--rate', 1000, '--checkpoint', checkpoints['SegDepthFormer']
@@ -213,7 +228,11 @@ def test_a_checkpoint_that_the_node_refuses_ends_the_demo_with_its_reason(
         (['--bag', 'nowhere'], 1, "no recording at 'nowhere'"),
         (['--checkpoint', 'nowhere.safetensors'], 1, "no checkpoint at 'nowhere.safetensors'"),
         (['--topic', '/camera/image_raw'], 2, 'give --bag too'),
+        (['--checkpoint', 'nowhere.onnx'], 1, "no model at 'nowhere.onnx'"),
         (['--rate', '0'], 2, 'give a number above 0'),
+        (['--domain-id', '233'], 2, "'233' is no ROS 2 domain"),
+        (['--domain-id', '-1'], 2, 'give a whole number from 0 to 232'),
+        (['--domain-id', '0', '--bag', 'nowhere'], 1, 'ROS 2 domain 0, on this machine alone'),
     ],
 )
 def test_arguments_that_cannot_work_are_refused_at_once(
