@@ -1,12 +1,12 @@
 """Alarm states of frames, and the moments at which uncertainty rose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from emu_model.checkpoint import CheckpointInfo
 from emuformer_ros.bag_evaluation.frame_table import Row
 from emuformer_ros.health.uncertainty_alarm import (
-    HOLD_S,
+    AlarmLevels,
     AlarmState,
     UncertaintyAlarms,
     normal_levels,
@@ -19,7 +19,9 @@ class Rise:
 
     Attributes:
         bag: Name of the recording.
-        start_s: When the excess that led to it began, in seconds from the recording's first image.
+        start_s: When the excess of the uncertainties that raised it began, in seconds from the
+            recording's first image. Where another uncertainty was in alarm just before, that can
+            be before the end of its time of alarm.
         end_s: When the last frame before its end was, likewise.
         by: The uncertainties that were in alarm.
         peak_frame: Number of the frame with the highest uncertainty relative to its level.
@@ -34,7 +36,7 @@ class Rise:
     peak_ratio: float
 
 
-def mark_alarms(rows: Sequence[Row], info: CheckpointInfo, hold_s: float = HOLD_S) -> list[Rise]:
+def mark_alarms(rows: Sequence[Row], info: CheckpointInfo) -> list[Rise]:
     """Fill the column `alarm` of rows in their order, and find the times of alarm.
 
     The column stays empty where the checkpoint does not say what is normal.
@@ -42,26 +44,7 @@ def mark_alarms(rows: Sequence[Row], info: CheckpointInfo, hold_s: float = HOLD_
     levels = normal_levels(info)
     rises: list[Rise] = []
     for bag in dict.fromkeys(row['bag'] for row in rows):
-        alarms = UncertaintyAlarms(levels, hold_s)
-        of_bag = [row for row in rows if row['bag'] == bag]
-        active: set[str] = set()
-        begun = excess_begun = None
-        for index, row in enumerate(of_bag):
-            state = alarms.update(row['time_s'], network_means(row))
-            row['alarm'] = state.value if state else None
-            if state is AlarmState.ALARM:
-                begun = index if begun is None else begun
-                active.update(alarms.active())
-                continue
-            if begun is not None:
-                rises.append(_rise(of_bag[excess_begun:index], tuple(sorted(active)), levels))
-                begun, excess_begun, active = None, None, set()
-            if state is AlarmState.EXCESS:
-                excess_begun = index if excess_begun is None else excess_begun
-            else:
-                excess_begun = None
-        if begun is not None:
-            rises.append(_rise(of_bag[excess_begun:], tuple(sorted(active)), levels))
+        rises += _mark_recording([row for row in rows if row['bag'] == bag], levels)
     return rises
 
 
@@ -75,7 +58,33 @@ def network_means(row: Row) -> dict[str, float]:
     return means
 
 
-def _rise(rows: Sequence[Row], by: tuple[str, ...], levels) -> Rise:
+def _mark_recording(rows: Sequence[Row], levels: Mapping[str, AlarmLevels]) -> list[Rise]:
+    alarms = UncertaintyAlarms(levels)
+    rises: list[Rise] = []
+    active: set[str] = set()
+    first = None
+    for index, row in enumerate(rows):
+        state = alarms.update(row['time_s'], network_means(row))
+        row['alarm'] = state.value if state else None
+        if state is AlarmState.ALARM:
+            first = _excess_begun(rows, index, alarms) if first is None else first
+            active.update(alarms.active())
+        elif first is not None:
+            rises.append(_rise(rows[first:index], tuple(sorted(active)), levels))
+            first, active = None, set()
+    if first is not None:
+        rises.append(_rise(rows[first:], tuple(sorted(active)), levels))
+    return rises
+
+
+def _excess_begun(rows: Sequence[Row], raised: int, alarms: UncertaintyAlarms) -> int:
+    """Index of the row that the excess began with that led to the alarm raised at a row."""
+    begun_s = min(alarms.alarms[name].excess_since_s for name in alarms.active())
+    # Stamps can run backwards: of rows with the same time, the last one is meant.
+    return next(index for index in range(raised, -1, -1) if rows[index]['time_s'] == begun_s)
+
+
+def _rise(rows: Sequence[Row], by: tuple[str, ...], levels: Mapping[str, AlarmLevels]) -> Rise:
     ratios = [
         max(network_means(row)[name] / levels[name].raise_above for name in by) for row in rows
     ]

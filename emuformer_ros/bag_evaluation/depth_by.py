@@ -78,9 +78,9 @@ class DepthErrorsBy:
     def figures(self, class_names: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
         """Rows for 'by_distance' and 'by_class', those with a measured pixel.
 
-        Each has `pixels`, `rmse` (m), `mean_error` (m), `abs_rel`, `delta1` and `predicted_std`
-        (m, root of the mean predictive variance); by distance `from_m` and `to_m` (None for no
-        end), by class `name`.
+        Each has `pixels`, `rmse` (m), `mean_absolute_error` (m), `abs_rel`, `delta1` and
+        `predicted_std` (m, root of the mean predictive variance); by distance `from_m` and `to_m`
+        (None for no end), by class `name`.
         """
         ends = (*EDGES_M[1:], None)
         bins = [{'from_m': start, 'to_m': end} for start, end in zip(EDGES_M, ends)]
@@ -100,7 +100,7 @@ def _rows(table: np.ndarray, heads: Sequence[dict[str, Any]]) -> list[dict[str, 
                     **head,
                     'pixels': int(pixels),
                     'rmse': float(np.sqrt(square / pixels)),
-                    'mean_error': float(absolute / pixels),
+                    'mean_absolute_error': float(absolute / pixels),
                     'abs_rel': float(relative / pixels),
                     'delta1': float(accurate / pixels),
                     'predicted_std': float(np.sqrt(variance / pixels)),

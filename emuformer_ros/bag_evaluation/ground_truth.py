@@ -52,16 +52,19 @@ def read_ground_truth(
             the checkpoint was trained on, for this camera.
     """
     frame, size = perceived.frame, perceived.size
+    image_size = frame.image.shape[:2]
     classes = depth = None
     problems = []
     try:
         if frame.labels is not None and 'semantic' in info.tasks:
-            classes = _known_classes(labelled_classes(frame.labels, size), len(info.class_names))
+            labelled = labelled_classes(frame.labels, size, image_size=image_size)
+            classes = _known_classes(labelled, len(info.class_names))
     except (EvaluationError, BagError) as error:
         problems.append(f'labels not usable: {error}')
     try:
         if frame.depth is not None and 'depth' in info.tasks:
-            depth = measured_depth(frame.depth, size, max_depth_m or _farthest_m(perceived, info))
+            farthest_m = max_depth_m or _farthest_m(perceived, info)
+            depth = measured_depth(frame.depth, size, farthest_m, image_size=image_size)
     except (EvaluationError, BagError) as error:
         problems.append(f'depth not usable: {error}')
     return GroundTruth(classes, depth, tuple(problems))

@@ -21,7 +21,13 @@ _DTYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4', 'mono8': 'u1', '8UC1': 
 _MILLIMETRE = np.float32(1e-3)
 
 
-def measured_depth(message: BagMessage, size: tuple[int, int], max_depth_m: float) -> np.ndarray:
+def measured_depth(
+    message: BagMessage,
+    size: tuple[int, int],
+    max_depth_m: float,
+    *,
+    image_size: tuple[int, int],
+) -> np.ndarray:
     """Depth in metres, 0 where there is no measurement.
 
     Args:
@@ -29,37 +35,41 @@ def measured_depth(message: BagMessage, size: tuple[int, int], max_depth_m: floa
             a CompressedImage with a PNG of 16 bits or of the transport compressedDepth.
         size: (height, width) of the maps; the nearest pixel is taken.
         max_depth_m: Depth beyond it is no measurement.
+        image_size: (height, width) of the camera image that it is aligned to.
 
     Returns:
         float32 (*size,).
 
     Raises:
         BagError: If the message is damaged.
-        EvaluationError: If it is no such image, or of another shape than the maps.
+        EvaluationError: If it is no such image, or of another shape than the camera image.
     """
     values = image_pixels(message, DEPTH_ENCODINGS)
     depth = values.astype(np.float32)
     if values.dtype.kind == 'u':
         depth *= _MILLIMETRE
     known = np.isfinite(depth) & (depth > 0) & (depth <= max_depth_m)
-    return _resized(np.where(known, depth, np.float32(0)), size, message.topic)
+    return _resized(np.where(known, depth, np.float32(0)), size, image_size, message.topic)
 
 
-def labelled_classes(message: BagMessage, size: tuple[int, int]) -> np.ndarray:
+def labelled_classes(
+    message: BagMessage, size: tuple[int, int], *, image_size: tuple[int, int]
+) -> np.ndarray:
     """Class ids, 255 where unlabelled.
 
     Args:
         message: An Image of mono8 or 8UC1; or a CompressedImage that is a PNG of 8 bits.
         size: (height, width) of the maps; the nearest pixel is taken.
+        image_size: (height, width) of the camera image that they are aligned to.
 
     Returns:
         uint8 (*size,).
 
     Raises:
         BagError: If the message is damaged.
-        EvaluationError: If it is no such image, or of another shape than the maps.
+        EvaluationError: If it is no such image, or of another shape than the camera image.
     """
-    return _resized(image_pixels(message, LABEL_ENCODINGS), size, message.topic)
+    return _resized(image_pixels(message, LABEL_ENCODINGS), size, image_size, message.topic)
 
 
 def image_pixels(message: BagMessage, encodings: tuple[str, ...]) -> np.ndarray:
@@ -110,13 +120,17 @@ def _decompressed(image, topic: str, encodings: tuple[str, ...]) -> np.ndarray:
     return values
 
 
-def _resized(values: np.ndarray, size: tuple[int, int], topic: str) -> np.ndarray:
+def _resized(
+    values: np.ndarray, size: tuple[int, int], image_size: tuple[int, int], topic: str
+) -> np.ndarray:
     height, width = values.shape
+    image_height, image_width = image_size
+    # Half the size of an odd one is rounded: up to a pixel off.
+    if abs(height * image_width - width * image_height) > max(*values.shape, *image_size):
+        raise EvaluationError(
+            f"'{topic}' is {width}x{height} and the camera image is {image_width}x{image_height}: "
+            'register it to the camera image first'
+        )
     if values.shape == tuple(size):
         return values
-    if abs(height * size[1] - width * size[0]) > max(height, width, *size):
-        raise EvaluationError(
-            f"'{topic}' is {width}x{height} and the maps are {size[1]}x{size[0]}: register it to "
-            'the camera image first'
-        )
     return cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

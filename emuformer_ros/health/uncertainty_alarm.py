@@ -74,6 +74,10 @@ class UncertaintyAlarm:
         levels: Where it begins and ends.
         hold_s: How long either has to last, in seconds of the frames' stamps.
 
+    Attributes:
+        excess_since_s: Stamp of the frame that the excess began with that led to the last alarm;
+            None before the first alarm.
+
     Raises:
         ValueError: If `hold_s` is negative.
     """
@@ -84,6 +88,7 @@ class UncertaintyAlarm:
         self.levels = levels
         self.hold_s = hold_s
         self.state = AlarmState.NORMAL
+        self.excess_since_s: float | None = None
         self._since_s: float | None = None
         self._last_s = -math.inf
 
@@ -103,7 +108,8 @@ class UncertaintyAlarm:
             return self.state
         excess = not mean <= self.levels.raise_above
         if self._lasts(stamp_s, excess):
-            self.state, self._since_s = AlarmState.ALARM, None
+            self.state, self.excess_since_s = AlarmState.ALARM, self._since_s
+            self._since_s = None
         else:
             self.state = AlarmState.EXCESS if excess else AlarmState.NORMAL
         return self.state

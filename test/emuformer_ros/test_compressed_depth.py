@@ -112,6 +112,7 @@ def test_metres_are_read_from_a_recording(tmp_path):
         return Sample(TOPIC, COMPRESSED, stamp, image)
 
     with Bag(recorded(tmp_path, 'bag', compressed)) as bag:
-        found = measured_depth(next(bag.messages([TOPIC])), (HEIGHT, WIDTH), np.inf)
+        size = (HEIGHT, WIDTH)
+        found = measured_depth(next(bag.messages([TOPIC])), size, np.inf, image_size=size)
     np.testing.assert_allclose(found[depth > 0], depth[depth > 0], rtol=2e-3)
     np.testing.assert_array_equal(found[depth == 0], 0)

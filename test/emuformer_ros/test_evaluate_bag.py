@@ -121,6 +121,9 @@ def test_pooled_figures_are_those_of_a_plain_loop(output, engine):
     assert found['depth']['pixels'] == pixels
     assert found['frames'] == found['frames_with_depth'] == found['frames_with_labels'] == FRAMES
     assert sum(row['pixels'] for row in found['depth_errors']['by_distance']) == pixels
+    figures = ['pixels', 'rmse', 'mean_absolute_error', 'abs_rel', 'delta1', 'predicted_std']
+    for group, head in (('by_distance', ['from_m', 'to_m']), ('by_class', ['name'])):
+        assert all(list(row) == [*head, *figures] for row in found['depth_errors'][group])
     assert found['bags'][0]['depth_topic'] == DEPTH
     assert found['bags'][0]['label_topic'] == LABELS
 

@@ -1,4 +1,4 @@
-"""--rectified, --select and --compare, as users run them."""
+"""--rectified, --output-size, --select and --compare, as users run them."""
 
 import base64
 import json
@@ -11,18 +11,24 @@ import torch
 from evaluated import (
     CAMERA,
     CAMERA_INFO,
+    DEPTH,
     HEIGHT,
+    LABELS,
     WIDTH,
+    depth_mm,
     evaluate,
+    labels,
     metrics,
     picture,
     rows_without_times,
     samples,
+    stamp_ns,
 )
-from recordings import write_ros2
+from recordings import IMAGE, INFO, Sample, camera_info, image, write_ros2
 
 from emu_model import checkpoint, sampling
 from emu_model.checkpoint import CheckpointInfo
+from emu_model.engines import create_engine
 from emu_model.labels import numbered
 from emuformer_ros.bag_evaluation import gallery
 from emuformer_ros.bag_evaluation.frame_table import column, read_table
@@ -79,6 +85,44 @@ def test_depth_of_rectified_images_goes_by_p(options, focal_px, arguments, tmp_p
     with Bag(tmp_path / 'out' / 'maps.mcap') as maps:
         (message,) = maps.messages(['/perception/depth/camera_info'])
     assert decode(message).k[[0, 4]].tolist() == [focal_px] * 2
+
+
+def wide(values):
+    """What is 48x64 as 96x192, which is wider than the network's 64x96."""
+    return np.tile(values, (2, 3, 1)[: values.ndim])
+
+
+def test_maps_of_network_size_are_compared_with_truth_of_the_cameras_shape(
+    checkpoints, arguments, tmp_path
+):
+    recorded = []
+    for index in range(2):
+        stamp = stamp_ns(index)
+        recorded += [
+            Sample(CAMERA, IMAGE, stamp, image(wide(picture(index)), 'rgb8', stamp)),
+            Sample(CAMERA_INFO, INFO, stamp, camera_info(stamp, 60.0, 96, 192)),
+            Sample(DEPTH, IMAGE, stamp, image(wide(depth_mm(index)), '16UC1', stamp)),
+            Sample(LABELS, IMAGE, stamp, image(wide(labels(index)), 'mono8', stamp)),
+        ]
+    bag = write_ros2(tmp_path / 'bag', recorded)
+    options = ('--output-size', 'network', '--output', tmp_path / 'out')
+    assert evaluate(bag, *options, *arguments) == OK
+    found = metrics(tmp_path / 'out')
+    assert (found['frames_with_labels'], found['frames_with_depth']) == (2, 2)
+    assert found['problems'] == {}
+    engine = create_engine(checkpoints['SegDepthFormer'], 'torch', 'cpu')
+    # The pixels of the camera that the middles of the maps' pixels lie in.
+    nearest = np.ix_((2 * np.arange(64) + 1) * 96 // 128, (2 * np.arange(96) + 1) * 192 // 192)
+    # The checkpoint is for 80 px at 96x64.
+    scale = 60 * np.sqrt((96 / 192) * (64 / 96)) / 80
+    for index, row in enumerate(read_table(tmp_path / 'out' / 'frames.csv')):
+        expected = engine.predict(wide(picture(index)), None, (64, 96))
+        truth, target = wide(labels(index))[nearest], wide(depth_mm(index))[nearest] / 1000
+        right = expected.classes[truth != 255] == truth[truth != 255]
+        np.testing.assert_allclose(row['pixel_accuracy'], right.mean(), rtol=2e-5)
+        counted = (target > 0) & (target <= 8 * scale)
+        errors = scale * expected.depth[counted].astype(float) - target[counted]
+        np.testing.assert_allclose(row['rmse'], np.sqrt(np.square(errors).mean()), rtol=2e-5)
 
 
 @pytest.mark.parametrize(('by', 'name'), [('semantic', 'entropy'), ('depth', 'depth_std')])

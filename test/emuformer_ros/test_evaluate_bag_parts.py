@@ -36,12 +36,13 @@ def test_depth_in_millimetres_and_in_metres_is_the_same():
     metres = np.array([[1.5, 0.001, 65.535]], np.float32)
     millimetres = np.array([[1500, 1, 65535]], np.uint16)
     for message in (message_of(metres, '32FC1'), message_of(millimetres, '16UC1')):
-        np.testing.assert_allclose(measured_depth(message, (1, 3), np.inf), metres, rtol=1e-6)
+        found = measured_depth(message, (1, 3), np.inf, image_size=(1, 3))
+        np.testing.assert_allclose(found, metres, rtol=1e-6)
 
 
 def test_what_is_no_measurement_is_zero():
     values = np.array([[np.nan, np.inf, -1.0, 0.0, 9.0, 3.0]], np.float32)
-    found = measured_depth(message_of(values, '32FC1'), (1, 6), max_depth_m=8.0)
+    found = measured_depth(message_of(values, '32FC1'), (1, 6), 8.0, image_size=(1, 6))
     np.testing.assert_array_equal(found, [[0, 0, 0, 0, 0, 3]])
 
 
@@ -52,23 +53,46 @@ def test_big_endian_and_padded_depth_is_read():
     message = message_of(
         np.zeros((2, 2), np.uint16), '16UC1', is_bigendian=1, step=6, data=padded.ravel()
     )
-    np.testing.assert_allclose(measured_depth(message, (2, 2), np.inf), [[1, 2], [3, 4]])
+    found = measured_depth(message, (2, 2), np.inf, image_size=(2, 2))
+    np.testing.assert_allclose(found, [[1, 2], [3, 4]])
 
 
 def test_labels_of_half_the_size_are_the_nearest_pixel():
     values = np.array([[1, 2], [3, 255]], np.uint8)
-    found = labelled_classes(message_of(values, 'mono8'), (4, 4))
+    found = labelled_classes(message_of(values, 'mono8'), (4, 4), image_size=(4, 4))
     np.testing.assert_array_equal(found, values.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize('scale', [1, 2])
+def test_ground_truth_of_the_cameras_shape_is_stretched_to_maps_of_another(scale):
+    rng = np.random.default_rng(5)
+    size, image_size = (8, 8), (12, 24)
+    shape = tuple(length // scale for length in image_size)
+    ids, metres = rng.integers(0, 7, shape, np.uint8), rng.uniform(1, 9, shape)
+    depth = metres.astype(np.float32)
+    found = (
+        labelled_classes(message_of(ids, 'mono8'), size, image_size=image_size),
+        measured_depth(message_of(depth, '32FC1'), size, np.inf, image_size=image_size),
+    )
+    for stretched, values in zip(found, (ids, depth)):
+        for row, column in np.ndindex(size):
+            # The pixel that the middle of the map's pixel lies in.
+            place = (2 * row + 1) * shape[0] // 16, (2 * column + 1) * shape[1] // 16
+            assert stretched[row, column] == values[place]
 
 
 def test_ground_truth_of_another_kind_or_shape_is_refused():
     with pytest.raises(EvaluationError, match="has the encoding 'rgb8', expected 16UC1 or"):
-        measured_depth(message_of(np.zeros((2, 2, 3), np.uint8), 'rgb8'), (2, 2), 9.0)
-    with pytest.raises(EvaluationError, match='is 20x20 and the maps are 64x48: register it'):
-        labelled_classes(message_of(np.zeros((20, 20), np.uint8), 'mono8'), (48, 64))
+        measured_depth(
+            message_of(np.zeros((2, 2, 3), np.uint8), 'rgb8'), (2, 2), 9.0, image_size=(2, 2)
+        )
+    square = message_of(np.zeros((20, 20), np.uint8), 'mono8')
+    for size in ((48, 64), (20, 20)):  # of the maps, which does not matter
+        with pytest.raises(EvaluationError, match='20x20 and the camera image is 64x48: register'):
+            labelled_classes(square, size, image_size=(48, 64))
     message = message_of(np.zeros((2, 4), np.uint16), '16UC1', data=np.zeros(3, np.uint8))
     with pytest.raises(EvaluationError, match='has 3 bytes in rows of 8'):
-        measured_depth(message, (2, 4), 9.0)
+        measured_depth(message, (2, 4), 9.0, image_size=(2, 4))
 
 
 def test_a_frame_has_the_nearest_ground_truth_that_no_other_is_nearer_to(tmp_path):
@@ -209,7 +233,9 @@ def check(row, pixels):
     depth, target, variance, _ = (np.array(values, float) for values in zip(*pixels))
     assert row['pixels'] == len(pixels)
     np.testing.assert_allclose(row['rmse'], np.sqrt(np.mean((depth - target) ** 2)), rtol=1e-5)
-    np.testing.assert_allclose(row['abs_rel'], np.mean(np.abs(depth - target) / target), rtol=1e-5)
+    error = np.abs(depth - target)
+    np.testing.assert_allclose(row['mean_absolute_error'], error.mean(), rtol=1e-5)
+    np.testing.assert_allclose(row['abs_rel'], np.mean(error / target), rtol=1e-5)
     ratio = np.maximum(depth / target, target / depth)
     np.testing.assert_allclose(row['delta1'], np.mean(ratio < 1.25), rtol=1e-5)
     np.testing.assert_allclose(row['predicted_std'], np.sqrt(variance.mean()), rtol=1e-5)
@@ -245,6 +271,42 @@ def test_alarms_are_marked_per_recording_with_their_peak():
         ('b', 0.5, 3.0, ('depth_std',)),
     ]
     assert (rises[0].peak_frame, rises[0].peak_ratio) == (13, 3.5)
+
+
+@pytest.mark.parametrize(
+    ('entropy_over', 'depth_over', 'expected'),
+    [
+        ([(0.0, 0.8)], [(0.8, 2.5)], [(0.8, 3.4, ('depth_std',))]),
+        ([(0.4, 2.5)], [(0.0, 2.5)], [(0.0, 3.4, ('depth_std', 'entropy'))]),
+        ([(0.4, 2.5)], [(0.0, 0.6), (0.8, 1.2)], [(0.4, 3.4, ('entropy',))]),
+        # The depth's excess begins while the entropy is in alarm, and outlasts it.
+        (
+            [(0.0, 1.5)],
+            [(2.2, 4.0)],
+            [(0.0, 2.4, ('entropy',)), (2.2, 4.9, ('depth_std',))],
+        ),
+    ],
+)
+def test_an_alarm_starts_with_the_excess_of_what_raised_it(entropy_over, depth_over, expected):
+    info = CheckpointInfo(
+        'SegDepthFormer', 'mit_b0', 256,
+        normal_uncertainty={
+            name: {'frame_mean': {'0.95': 1.0, '0.99': 2.0}} for name in ('entropy', 'depth_std')
+        },
+    )  # fmt: skip
+
+    def mean(time_s, over):
+        return 3.0 if any(start <= time_s < end for start, end in over) else 0.5
+
+    times = [index / 10 for index in range(70)]
+    rows = [
+        {'bag': 'a', 'frame': index, 'time_s': time_s, 'depth_scale': 1.0,
+         'entropy_mean': mean(time_s, entropy_over), 'depth_std_mean': mean(time_s, depth_over)}
+        for index, time_s in enumerate(times)
+    ]  # fmt: skip
+    rises = mark_alarms(rows, info)
+    assert [(rise.start_s, rise.end_s, rise.by) for rise in rises] == expected
+    assert [rise.peak_frame for rise in rises] == [times.index(start) for start, _, _ in expected]
 
 
 def test_selected_frames_are_uncertain_and_do_not_look_alike():
