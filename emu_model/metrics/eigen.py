@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from emu_model.metrics.depth import DepthComparison
 from emu_model.metrics.depth_errors import log_ratio
 from emu_model.metrics.group import MetricGroup
-from emu_model.metrics.streaming import ImageMeans
+from emu_model.metrics.streaming import ImageMeans, PixelCount
 
 _KEYS = ('abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'delta1', 'delta2', 'delta3')
 _RATIO = 1.25
@@ -26,17 +27,17 @@ class EigenErrors(ImageMeans):
         super().__init__(len(_KEYS))
         self._range = depth_range_m
 
-    def update(self, depth: Tensor, target: Tensor) -> None:
-        """Add the images of a batch; those without a measured pixel add nothing.
+    def update(self, depth: Tensor, target: Tensor, counted: Tensor) -> None:
+        """Add the images of a batch; an image without a counted pixel adds nothing.
 
         Args:
             depth: Predicted depth in metres, float (B, H, W).
-            target: Measured depth in metres, float (B, H, W); 0 for none.
+            target: Measured depth in metres, float (B, H, W), positive where counted.
+            counted: The pixels to count, bool (B, H, W).
         """
-        for predicted, measured in zip(depth, target):
-            counted = measured > 0
-            if counted.any():
-                self._add(predicted[counted].double().clamp(*self._range), measured[counted])
+        for predicted, measured, pixels in zip(depth, target, counted):
+            if pixels.any():
+                self._add(predicted[pixels].double().clamp(*self._range), measured[pixels])
 
     def _add(self, predicted: Tensor, measured: Tensor) -> None:
         measured = measured.double()
@@ -57,7 +58,10 @@ class EigenErrors(ImageMeans):
 
 
 class EigenMetrics(MetricGroup):
-    """EigenErrors as a group of one.
+    """EigenErrors of the measured pixels, with `pixels` and `nonfinite_pixels`.
+
+    Pixels whose prediction is not finite are left out of every figure and counted in
+    `nonfinite_pixels`, as in DepthMetrics.
 
     Args:
         depth_range_m: As for EigenErrors.
@@ -66,7 +70,10 @@ class EigenMetrics(MetricGroup):
     def __init__(self, depth_range_m: tuple[float, float]) -> None:
         super().__init__()
         self.errors = EigenErrors(depth_range_m)
+        self.count = PixelCount()
 
     def update(self, depth: Tensor, target: Tensor) -> None:
-        """Add the images of a batch; the arguments are those of EigenErrors.update."""
-        self.errors.update(depth, target)
+        """Add the images of a batch; the arguments are those of DepthComparison."""
+        comparison = DepthComparison(depth, target)
+        self.errors.update(depth, target, comparison.compared)
+        self.count.update(comparison.compared, comparison.known & ~comparison.finite)

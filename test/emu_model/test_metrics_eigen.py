@@ -13,7 +13,7 @@ def errors_of_image(depth, target, nearest, farthest):
     sums = dict.fromkeys(('abs_rel', 'sq_rel', 'square', 'log', 'delta1', 'delta2', 'delta3'), 0.0)
     count = 0
     for mu, y in zip(depth.flatten().tolist(), target.flatten().tolist()):
-        if y <= 0:
+        if y <= 0 or not math.isfinite(mu):
             continue
         count += 1
         mu = min(max(mu, nearest), farthest)
@@ -49,6 +49,21 @@ def test_every_image_counts_alike_and_predictions_are_clamped(images):
     metrics.update(depth[2:], target[2:])
     of_images = [errors_of_image(depth[i], target[i], 1e-3, 80.0) for i in (0, 1, 3)]
     expected = {name: sum(image[name] for image in of_images) / 3 for name in of_images[0]}
+    expected['pixels'] = int((target > 0).sum())
+    assert metrics.compute() == pytest.approx({**expected, 'nonfinite_pixels': 0}, rel=1e-6)
+
+
+def test_pixels_without_a_finite_prediction_are_left_out_and_counted(images):
+    depth, target = images
+    depth[0, 1, 3:6] = torch.tensor([math.nan, math.inf, -math.inf])
+    depth[0, 0, 0] = math.nan  # not measured
+    depth[1] = math.nan
+    metrics = EigenMetrics((1e-3, 80.0))
+    metrics.update(depth, target)
+    of_images = [errors_of_image(depth[i], target[i], 1e-3, 80.0) for i in (0, 3)]
+    expected = {name: sum(image[name] for image in of_images) / 2 for name in of_images[0]}
+    expected['nonfinite_pixels'] = 3 + int((target[1] > 0).sum())
+    expected['pixels'] = int((target > 0).sum()) - expected['nonfinite_pixels']
     assert metrics.compute() == pytest.approx(expected, rel=1e-6)
 
 
@@ -64,4 +79,6 @@ def test_of_one_image_within_the_range_they_are_the_pooled_figures(images):
 def test_without_a_measurement_there_are_no_figures():
     metrics = EigenMetrics((1e-3, 80.0))
     metrics.update(torch.ones(1, 2, 2), torch.zeros(1, 2, 2))
-    assert set(metrics.compute().values()) == {None}
+    figures = metrics.compute()
+    assert figures.pop('pixels') == figures.pop('nonfinite_pixels') == 0
+    assert set(figures.values()) == {None}
