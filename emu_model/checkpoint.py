@@ -29,6 +29,10 @@ ENSEMBLE_FILE = 'ensemble.json'
 METADATA_KEY = 'emuformer'
 _FORMAT_VERSION = 1
 _SHOWN_OF_A_MISMATCH = 300
+_NO_MEMBERS = (
+    "does not list the members of an ensemble: its 'members' must be a list of paths of "
+    'checkpoint files'
+)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -252,20 +256,30 @@ def save_ensemble(folder: str | os.PathLike, members: Sequence[str | os.PathLike
 def ensemble_members(folder: str | os.PathLike) -> list[Path]:
     """The checkpoint files of an ensemble's folder.
 
+    A list that was written by hand needs no format version.
+
     Raises:
-        CheckpointError: If the folder is no ensemble.
+        CheckpointError: If the folder is no ensemble, or one of a newer format.
     """
     file = Path(folder) / ENSEMBLE_FILE
     try:
-        names = json.loads(file.read_text())['members']
-        return [file.parent / name for name in names]
+        content = json.loads(file.read_text())
+        version, names = content.get('format_version', _FORMAT_VERSION), content['members']
     except FileNotFoundError as error:
         raise CheckpointError(
             f"'{folder}' is a folder without {ENSEMBLE_FILE}: give a checkpoint file or the "
             'folder of an ensemble'
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"'{file}' does not list the members of an ensemble") from error
+    except (ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"'{file}' {_NO_MEMBERS}") from error
+    if version != _FORMAT_VERSION:
+        raise CheckpointError(
+            f"'{file}' has format version {version}, this package reads {_FORMAT_VERSION}: update "
+            'the package'
+        )
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(f"'{file}' {_NO_MEMBERS}")
+    return [file.parent / name for name in names]
 
 
 _SAME_IN_ENSEMBLES = ('depth_target', 'focal_length_px', 'mean', 'std', 'things')

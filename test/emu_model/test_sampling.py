@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -174,6 +175,15 @@ def test_an_ensemble_is_a_folder_that_names_its_members(ensemble_folder, image, 
     assert all(torch.equal(a, b) for a, b in zip(samples, members))
 
 
+def test_an_ensemble_of_a_newer_format_is_not_guessed_at(ensemble_folder):
+    file = ensemble_folder / 'ensemble.json'
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, 'format_version': 99}))
+    for read in (emu_model.load, checkpoint.read_info):
+        with pytest.raises(CheckpointError, match='format version 99, this package reads 1: upd'):
+            read(ensemble_folder)
+
+
 def test_members_must_have_the_same_tasks_and_classes(ensemble_folder, tmp_path):
     odd = tmp_path / 'odd.safetensors'
     checkpoint.save(SegFormer('mit_b0', 3), info(network='SegFormer'), odd)
@@ -191,6 +201,10 @@ def test_members_must_have_the_same_tasks_and_classes(ensemble_folder, tmp_path)
     [
         (None, CheckpointError, 'without ensemble.json: give a checkpoint file'),
         ('{', CheckpointError, 'does not list the members'),
+        ('["ab"]', CheckpointError, 'does not list the members'),
+        ('{"members": "ab"}', CheckpointError, "its 'members' must be a list of paths"),
+        ('{"members": [1]}', CheckpointError, "its 'members' must be a list of paths"),
+        ('{"format_version": 1}', CheckpointError, "its 'members' must be a list of paths"),
         ('{"members": []}', CheckpointError, 'needs at least one member'),
         ('{"members": ["gone.safetensors"]}', FileNotFoundError, 'gone.safetensors'),
     ],
