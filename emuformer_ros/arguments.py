@@ -17,6 +17,13 @@ def count(text: str) -> int:
     return value
 
 
+def seed(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"'{text}' is no seed: give a whole number, 0 or more")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """A finite number above 0."""
     value = _number(text)

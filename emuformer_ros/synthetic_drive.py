@@ -17,7 +17,7 @@ import numpy as np
 from rich.progress import Progress
 
 from emu_model import scenes
-from emuformer_ros.arguments import count, image_size, positive
+from emuformer_ros.arguments import count, image_size, positive, seed
 from emuformer_ros.bags.reading import typestore
 from emuformer_ros.bags.writing import McapBag, write_bag
 from emuformer_ros.maps.image_serialisation import serialise_image
@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
         '--size', type=image_size, default=(default.height, default.width), metavar='HxW',
         help='height and width in pixels',
     )  # fmt: skip
-    parser.add_argument('--seed', type=int, default=default.seed, help='which scene')
+    parser.add_argument('--seed', type=seed, default=default.seed, help='which scene')
     parser.add_argument('--shift', choices=sorted(scenes.SHIFTS), help='change the scene so')
     chosen = parser.parse_args(arguments)
     drive = Drive(chosen.kind, chosen.frames, chosen.rate, *chosen.size, chosen.seed, chosen.shift)

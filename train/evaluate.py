@@ -6,10 +6,10 @@ uncertainty gives shifted frames away.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from train.arguments import data_options
 from train.data import DATASETS
 from train.errors import print_error
 from train.evaluation import EvaluationData, evaluate_checkpoint
@@ -50,7 +50,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--root', type=Path, help='folder of the data set')
     parser.add_argument(
         '--data-options',
-        type=json.loads,
+        type=data_options,
         default={},
         metavar='JSON',
         help='further options of the data set, such as {"count": 200}',

@@ -8,18 +8,20 @@ on DIR; docs/training.md shows how.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import cv2
 from rich.progress import track
 
+from train.arguments import data_options
 from train.cli import INTERRUPTED
 from train.errors import print_error
 from train.stereo.labelling import (
     Labeller,
     Origins,
+    check_kept,
+    describe,
     keep_meta,
     label_pairs,
     missing,
@@ -52,7 +54,9 @@ def _main(options: argparse.Namespace) -> int:
     )
     source = open_pairs(options.data, options.root, options.split, **options.data_options)
     labeller = Labeller(source, origins)
-    keep_meta(options.output, {'data': options.data, **origins.to_json()})
+    meta = describe(options.data, options.split, options.data_options, origins)
+    check_kept(source, options.output, meta)
+    keep_meta(options.output, meta)
     for view in unlabelled_views(source, origins):
         print(f'{view} views get no class ids: give --labels or --teacher to have some')
     todo = len(missing(source, options.output))
@@ -77,7 +81,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--split', default='train', help='split whose pairs are labelled')
     parser.add_argument(
         '--data-options',
-        type=json.loads,
+        type=data_options,
         default={},
         metavar='JSON',
         help='further options of the pairs, such as {"rows": 768}; train with the same',

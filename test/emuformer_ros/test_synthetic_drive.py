@@ -106,6 +106,8 @@ def test_the_command_line_writes_the_same_drive_every_time(tmp_path):
         (['--rate', '-1'], 'give a number above 0'),
         (['--rate', 'fast'], "'fast' is no number"),
         (['--shift', 'earthquake'], 'fog'),
+        (['--seed', '-1'], "'-1' is no seed: give a whole number, 0 or more"),
+        (['--seed', 'first'], "'first' is no seed"),
     ],
 )
 def test_arguments_out_of_range_are_refused_with_what_is_allowed(

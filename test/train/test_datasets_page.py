@@ -90,6 +90,22 @@ def test_the_example_can_be_looked_at_with_the_command(root, capsys):
 
 
 @pytest.mark.usefixtures('registered')
+def test_a_folder_that_does_not_hold_the_example_is_named(root, tmp_path, capsys):
+    wrong = tmp_path / 'elsewhere'
+    assert main(['robot', str(wrong)]) == 1
+    assert f"error: '{wrong}' is no folder: give the one that holds" in capsys.readouterr().err
+    wrong.mkdir()
+    assert main(['robot', str(wrong)]) == 1
+    assert str(wrong / 'train.txt') in capsys.readouterr().err
+    (wrong / 'train.txt').touch()
+    assert main(['robot', str(wrong)]) == 1
+    assert f"split 'train' of 'robot' in '{wrong}' has no frames" in capsys.readouterr().err
+    (wrong / 'train.txt').write_text('a\n')
+    assert main(['robot', str(wrong)]) == 1
+    assert f"'{wrong / 'image' / 'a.png'}' is missing" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('registered')
 def test_the_example_configuration_trains_on_it(root, tmp_path):
     configuration = tmp_path / 'robot.yaml'
     configuration.write_text(code_after('`train/configs/data/robot.yaml`'))

@@ -1,5 +1,6 @@
 """Pseudo disparity and its confidence, against pairs whose disparity is known."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -26,7 +27,7 @@ from train.stereo.label_files import (
     read_labels,
     write_labels,
 )
-from train.stereo.matching import matching_margin
+from train.stereo.matching import match, matching_margin
 from train.stereo.pairs import VIEWS, StereoPair, open_pairs
 
 
@@ -91,6 +92,20 @@ def test_the_right_view_is_matched_like_the_left_one():
         np.testing.assert_allclose(disparities[view][inside[view]], 7, atol=0.1)
         assert trust[view][inside[view]].min() > 0.9
         assert trust[view][outside[view]].max() < 0.1
+
+
+@pytest.mark.parametrize(('limit', 'matched'), [(16, False), (24, False), (26, True), (31, True)])
+def test_nothing_is_matched_beyond_the_largest_disparity(limit, matched):
+    shift = 25
+    image = cv2.GaussianBlur(noise_image(0, (40, 160)), (5, 5), 0)
+    left, right = image[:, :120], image[:, shift : shift + 120]
+    disparity = match(left, right, limit)
+    assert np.nanmax(disparity, initial=0) <= limit
+    inside = disparity[5:-5, shift + 5 : -5]
+    if matched:
+        np.testing.assert_allclose(inside, shift, atol=0.1)
+    else:
+        assert np.isnan(inside).mean() > 0.9
 
 
 def test_what_repeats_itself_has_no_margin():
@@ -168,6 +183,59 @@ def test_labels_made_in_another_way_are_not_mixed_in(cityscapes, tmp_path, capsy
     root, _ = cityscapes
     assert label(root, tmp_path / 'labels') == 0
     assert label(root, tmp_path / 'labels', '--max-disparity=31') == 1
+    assert 'made with max_disparity 15 instead of 31' in capsys.readouterr().err
+
+
+ROWS = '--data-options={"rows": 24}'
+
+
+@pytest.mark.parametrize(
+    ('first', 'then', 'message'),
+    [
+        ([ROWS], [], "made with data_options {'rows': 24} instead of {}: give another --output"),
+        ([], [ROWS], "made with data_options {} instead of {'rows': 24}"),
+    ],
+)
+def test_labels_of_pairs_that_were_read_in_another_way_are_not_taken_for_complete(
+    first, then, message, cityscapes, tmp_path, capsys
+):
+    root, _ = cityscapes
+    assert label(root, tmp_path / 'labels', *first) == 0
+    assert label(root, tmp_path / 'labels', *then) == 1
+    assert message in capsys.readouterr().err
+    assert label(root, tmp_path / 'labels', *first) == 0
+
+
+def test_labels_of_another_split_are_not_mixed_in(cityscapes, tmp_path, capsys):
+    root, _ = cityscapes
+    for kind in ('leftImg8bit', 'rightImg8bit', 'gtFine', 'camera'):
+        (root / kind / 'val').symlink_to(root / kind / 'train')
+    assert label(root, tmp_path / 'labels') == 0
+    assert label(root, tmp_path / 'labels', '--split=validation') == 1
+    assert 'made with split train instead of validation' in capsys.readouterr().err
+
+
+def test_options_that_leave_pairs_as_they_are_may_change(cityscapes, tmp_path):
+    root, _ = cityscapes
+    assert label(root, tmp_path / 'labels') == 0
+    assert label(root, tmp_path / 'labels', '--data-options={"max_depth_m": 50}') == 0
+
+
+def test_labels_of_an_earlier_version_are_told_by_their_size(cityscapes, tmp_path, capsys):
+    root, names = cityscapes
+    folder = tmp_path / 'labels'
+    assert label(root, folder, ROWS) == 0
+    note = folder / 'meta.json'
+    earlier = json.loads(note.read_text())
+    del earlier['data_options'], earlier['split']
+    note.write_text(json.dumps(earlier))
+    label_path(folder, f'train/ulm/{names[1]}').unlink()
+    assert label(root, folder) == 1
+    assert f'(24, {WIDTH}), expected' in capsys.readouterr().err
+    assert label(root, folder, ROWS) == 0
+    assert '1 of 2 pairs are labelled already' in capsys.readouterr().out
+    assert json.loads(note.read_text()) == earlier
+    assert label(root, folder, ROWS, '--max-disparity=31') == 1
     assert 'made with max_disparity 15 instead of 31' in capsys.readouterr().err
 
 

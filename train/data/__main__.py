@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from rich.progress import track
@@ -14,33 +15,47 @@ from rich.progress import track
 from train.data import DATASETS, build, dataset_class
 from train.data.dataset import DatasetError, FrameDataset
 from train.data.sample import Sample
+from train.errors import print_error
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if all frames looked at can be used."""
     parser = argparse.ArgumentParser(prog='python -m train.data', description=__doc__)
     parser.add_argument('name', choices=[name for name in DATASETS if name != 'synthetic'])
-    parser.add_argument('root', help='folder of the data set')
+    parser.add_argument('root', type=Path, help='folder of the data set')
     parser.add_argument('--every', type=int, default=20, help='look at each N-th frame (20)')
     options = parser.parse_args(arguments)
     logging.basicConfig(format='%(message)s')
     try:
-        for split in ('train', 'test'):
-            if split not in dataset_class(options.name).splits:
-                continue
-            dataset = build(options.name, options.root, split)
-            looked_at = range(0, len(dataset), max(1, options.every))
-            steps = track(looked_at, f'{split} frames')
-            print(f'{split}: {len(dataset)} frames')
-            print(summary(dataset, (dataset.read(index) for index in steps)))
-    except DatasetError as error:
-        print(error, file=sys.stderr)
+        _look_at(options.name, options.root, max(1, options.every))
+    except (OSError, ValueError) as error:
+        print_error(error)
         return 1
     return 0
 
 
+def _look_at(name: str, root: Path, every: int) -> None:
+    if not root.is_dir():
+        raise DatasetError(
+            f"'{root}' is no folder: give the one that holds the data set (docs/datasets.md shows "
+            'the layout)'
+        )
+    for split in ('train', 'test'):
+        if split not in dataset_class(name).splits:
+            continue
+        dataset = build(name, root, split)
+        if not len(dataset):
+            raise DatasetError(
+                f"split '{split}' of '{name}' in '{root}' has no frames: look whether the list of "
+                'its frames is empty (docs/datasets.md shows the layout)'
+            )
+        steps = track(range(0, len(dataset), every), f'{split} frames')
+        print(f'{split}: {len(dataset)} frames')
+        print(summary(dataset, (dataset.read(index) for index in steps)))
+
+
 def summary(dataset: FrameDataset, samples: Iterable[Sample]) -> str:
-    """A few lines on some frames of a data set: sizes, camera, labels and depth."""
+    """A few lines on one or more frames of a data set: sizes, camera, labels and depth."""
     sizes, cameras = set(), set()
     frames = pixels = measured = 0
     counts = np.zeros(256, np.int64)

@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +21,15 @@ from train.stereo.label_files import (
     label_path,
     read_disparity,
     read_label_image,
+    read_labels,
     write_labels,
 )
 from train.stereo.pairs import VIEWS, PairSource, StereoPair
 
 _META = 'meta.json'
+
+_LEAVE_PAIRS_ALONE = {'count', 'files', 'max_depth_m', 'workers'}
+"""Options of pairs that each pair's images, and so its labels, do not depend on."""
 
 
 @dataclass(frozen=True)
@@ -152,26 +156,57 @@ def missing(source: PairSource, folder: Path) -> list[int]:
     return [i for i in range(len(source)) if not label_path(folder, source.key(i)).is_file()]
 
 
-def keep_meta(folder: Path, content: dict[str, Any]) -> None:
-    """Note how the labels of a folder are made, so that no others are mixed in.
+def describe(data: str, split: str, options: Mapping[str, Any], origins: Origins) -> dict:
+    """Everything that labels depend on, as JSON.
+
+    Args:
+        data: One of train.stereo.pairs.PAIR_SOURCES.
+        split: The split.
+        options: Further options of the pairs.
+        origins: Where labels come from.
+    """
+    deciding = {name: value for name, value in options.items() if name not in _LEAVE_PAIRS_ALONE}
+    return {'data': data, 'split': split, 'data_options': deciding, **origins.to_json()}
+
+
+def check_kept(source: PairSource, folder: Path, meta: Mapping[str, Any]) -> None:
+    """Refuse a folder whose labels are not those that would be made now.
+
+    A note of an earlier version, which says less, is compared as far as it goes; the size of the
+    first labels that are there tells the rest.
+
+    Args:
+        source: The pairs.
+        folder: Where the files of their labels are, if any.
+        meta: How they would be made, as of `describe`.
 
     Raises:
-        ValueError: If those in it were made in another way.
+        ValueError: If they were made in another way, or are damaged.
     """
     path = folder / _META
-    if path.is_file():
-        there = json.loads(path.read_text())
-        changed = [
-            f'{name} {there.get(name)} instead of {content[name]}'
-            for name in content
-            if there.get(name) != content[name]
-        ]
-        if changed:
-            raise ValueError(
-                f"'{folder}' holds pseudo labels made with {', '.join(changed)}: give another "
-                '--output, or remove it'
-            )
-    write_json(path, content)
+    there = json.loads(path.read_text()) if path.is_file() else {}
+    changed = [
+        f'{name} {there[name]} instead of {meta[name]}'
+        for name in meta
+        if name in there and there[name] != meta[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"'{folder}' holds pseudo labels made with {', '.join(changed)}: give another "
+            '--output, or remove it'
+        )
+    for index in range(len(source)):
+        path = label_path(folder, source.key(index))
+        if path.is_file():
+            read_labels(path, source.read(index).left.shape[:2])
+            return
+
+
+def keep_meta(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Note how the labels of a folder are made, unless that is noted already."""
+    path = folder / _META
+    if not path.is_file():
+        write_json(path, dict(meta))
 
 
 def usable_cores() -> int:

@@ -20,13 +20,16 @@ _COST_NOISE = 2.0
 def match(left: np.ndarray, right: np.ndarray, max_disparity: int) -> np.ndarray:
     """Disparity of the left view by semi-global matching (Hirschmüller 2008, as in OpenCV).
 
+    The search goes on to a multiple of 16 pixels; what matches best beyond the largest disparity
+    counts as no match.
+
     Args:
         left: RGB, uint8 (H, W, 3).
         right: Likewise.
-        max_disparity: Largest disparity looked for, in pixels.
+        max_disparity: Largest disparity of a match, in pixels.
 
     Returns:
-        Pixels, float32 (H, W); NaN where nothing matched.
+        Pixels, float32 (H, W), 0 to `max_disparity`; NaN where nothing matched.
     """
     searched = _STEP * -(-(max_disparity + 1) // _STEP)
     matcher = cv2.StereoSGBM.create(
@@ -42,7 +45,8 @@ def match(left: np.ndarray, right: np.ndarray, max_disparity: int) -> np.ndarray
         for image in (left, right)
     ]
     disparity = matcher.compute(*padded)[:, searched:].astype(np.float32) / _SUBPIXELS
-    return np.where(disparity >= 0, disparity, np.float32(np.nan))
+    matched = (disparity >= 0) & (disparity <= max_disparity)
+    return np.where(matched, disparity, np.float32(np.nan))
 
 
 def matching_margin(
