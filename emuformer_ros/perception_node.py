@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from rclpy.utilities import remove_ros_args
 
 from emu_model.checkpoint import BUNDLED
-from emu_model.engines import Engine, create_engine
+from emu_model.engines import Engine, create_engine, import_runtime
 from emuformer_ros.camera.camera import Camera, Frame
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
@@ -27,6 +27,7 @@ from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.service_guards import refuse_impossible_transitions, refuse_impossible_values
+from emuformer_ros.shared_memory import remove_dead_segments
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
@@ -186,11 +187,15 @@ class PerceptionNode(LifecycleNode):
             raise ValueError(
                 f'network_height is {height} and network_width {width}: give both, or 0 for both'
             )
+        checkpoint = os.path.expanduser(self._parameter('checkpoint')) or BUNDLED
+        name, device = self._parameter('engine'), self._parameter('device')
+        # Not to be interrupted: some of these modules end the process over an exception.
+        import_runtime(checkpoint, name, device)
         with interruptible():
             engine = create_engine(
-                os.path.expanduser(self._parameter('checkpoint')) or BUNDLED,
-                self._parameter('engine'),
-                self._parameter('device'),
+                checkpoint,
+                name,
+                device,
                 (height, width) if height else None,
                 self._parameter('precision'),
             )
@@ -300,6 +305,7 @@ def main(args: list[str] | None = None) -> int:
         os.environ.update(profile_environment())
     except FileNotFoundError as error:
         print(f'large best-effort images may get lost: {error}', file=sys.stderr)
+    remove_dead_segments()
     return run_until_interrupted(_run, args)
 
 

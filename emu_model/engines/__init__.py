@@ -9,7 +9,7 @@ from emu_model.checkpoint import BUNDLED, read_info
 from emu_model.engines.choice import EXPORTED_FOR, RUNTIMES, choose_engine, engine_class
 from emu_model.engines.engine import PRECISIONS, Engine
 
-__all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'create_engine']
+__all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'create_engine', 'import_runtime']
 
 ENGINES = ('auto', *RUNTIMES)
 
@@ -44,20 +44,9 @@ def create_engine(
         ValueError: If the engine, device or precision is unknown or not there, or the engine
             cannot run this checkpoint.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"no engine '{engine}': choose of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise ValueError(f"no precision '{precision}': choose of {', '.join(PRECISIONS)}")
-    suffix = Path(checkpoint).suffix
-    reason = 'asked for'
-    if engine == 'auto':
-        info = None if suffix in EXPORTED_FOR else read_info(checkpoint)
-        engine, reason = choose_engine(info, device, suffix)
-    elif engine not in EXPORTED_FOR.get(suffix, RUNTIMES):
-        raise ValueError(
-            f"the engine '{engine}' does not read '{checkpoint}': files of emu_model.export that "
-            f'end in {suffix} are for {" and ".join(EXPORTED_FOR[suffix])}'
-        )
+    engine, reason = _choose(checkpoint, engine, device)
     options = {'precision': precision}
     if providers is not None:
         if engine != 'onnxruntime':
@@ -72,3 +61,28 @@ def create_engine(
         "engine '%s' on %s in %s: %s", created.name, created.device, created.precision, reason
     )
     return created
+
+
+def import_runtime(checkpoint: str | os.PathLike, engine: str, device: str) -> None:
+    """Import the modules that `create_engine` takes for a checkpoint, and nothing else.
+
+    The arguments and errors are those of `create_engine`.
+    """
+    name, _ = _choose(checkpoint, engine, device)
+    engine_class(name)
+
+
+def _choose(checkpoint: str | os.PathLike, engine: str, device: str) -> tuple[str, str]:
+    """The engine that is meant, and the reason in words."""
+    if engine not in ENGINES:
+        raise ValueError(f"no engine '{engine}': choose of {', '.join(ENGINES)}")
+    suffix = Path(checkpoint).suffix
+    if engine == 'auto':
+        info = None if suffix in EXPORTED_FOR else read_info(checkpoint)
+        return choose_engine(info, device, suffix)
+    if engine not in EXPORTED_FOR.get(suffix, RUNTIMES):
+        raise ValueError(
+            f"the engine '{engine}' does not read '{checkpoint}': files of emu_model.export that "
+            f'end in {suffix} are for {" and ".join(EXPORTED_FOR[suffix])}'
+        )
+    return engine, 'asked for'

@@ -1,5 +1,7 @@
 """What the node survives: cameras that come and go, malformed images, restarts, a dead engine."""
 
+import os
+import re
 import signal
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 from frames import IMAGE_TOPIC, camera_info, header, image_message, picture, pixels_of
 from malformed import raw_cases
+from node_process import NodeProcess
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from emuformer_ros.camera.image_conversion import to_message
 from emuformer_ros.health.process_usage import process_usage
+from emuformer_ros.shared_memory import remove_dead_segments
 
 OVERLAY = '/perception/semantic/overlay'
 ENTROPY = '/perception/semantic/uncertainty'
@@ -136,6 +140,14 @@ def test_cycles_of_the_lifecycle_leave_no_memory_or_thread_behind(
     assert after.memory_mb - before.memory_mb < 40
 
 
+def shared_memory_of(node: NodeProcess) -> set[Path]:
+    """The segments of a process's DDS participant, and their locks."""
+    opened = {os.path.realpath(path) for path in Path('/proc', str(node.pid), 'fd').iterdir()}
+    locks = {Path(path) for path in opened if re.fullmatch(r'/dev/shm/\w+_[0-9a-f]{16}_el', path)}
+    assert locks
+    return locks | {path.with_name(path.name.removesuffix('_el')) for path in locks}
+
+
 def test_a_node_that_is_killed_and_launched_again_goes_on(start_node, peer, checkpoints):
     def launch():
         return start_node(
@@ -153,9 +165,11 @@ def test_a_node_that_is_killed_and_launched_again_goes_on(start_node, peer, chec
     maps = peer.collect(Image, '/killed/semantic/image')
     camera.publish(image_message(picture(), 1))
     peer.wait_for_messages([maps], 1, 'a map')
+    left_behind = shared_memory_of(node)
     assert node.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert all(path.exists() for path in left_behind)
 
-    launch()
+    again = launch()
     peer.wait_for_status(
         lambda values: (
             values.get('image_publishers') == '1'
@@ -165,6 +179,11 @@ def test_a_node_that_is_killed_and_launched_again_goes_on(start_node, peer, chec
     )
     camera.publish(image_message(picture(), 2))
     peer.wait_for_messages([maps], 2, 'a map of the new node')
+    assert not any(path.exists() for path in left_behind)
+    # What lives is left alone.
+    living = shared_memory_of(again)
+    remove_dead_segments()
+    assert all(path.exists() for path in living)
     assert [message.header.stamp.sec for message in maps] == [1, 2]
 
 
