@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from emuformer_ros.camera.camera_names import camera_info_name, image_name
 from emuformer_ros.camera.qos import POLICIES, overridable, subscription_reliability
-from emuformer_ros.health.silence import why_no_image
+from emuformer_ros.health.silence import why_no_image, why_no_info
 
 try:
     from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
@@ -152,6 +152,11 @@ class CameraInput:
         """
         self._info_arrived.wait(max(until_s - time.monotonic(), 0.0))
         return self._info
+
+    def why_no_info(self) -> str:
+        """Why no CameraInfo may have arrived, and what to do."""
+        publishers = self._node.get_publishers_info_by_topic(self.info_topic)
+        return why_no_info(self.info_topic, self._infos.qos_profile, publishers)
 
     def adapt_reliability(self) -> None:
         """Subscribe anew if the publishers that are there now call for another reliability."""

@@ -89,7 +89,8 @@ class GeometrySource:
     def _rectification(self, frame: Frame, image_size: tuple[int, int]) -> Rectification:
         rectifier = self._rectifiers.setdefault(frame.camera, Rectifier())
         try:
-            return rectifier.rectification(_required(self._info(frame)), image_size)
+            info = _required(self._info(frame), frame.camera)
+            return rectifier.rectification(info, image_size)
         except CameraInfoError as error:
             raise ImageError(
                 f"it cannot be rectified by the CameraInfo on '{frame.camera.input.info_topic}': "
@@ -106,7 +107,7 @@ class GeometrySource:
         """Take over the camera's focal length; returns the image's CameraInfo, None without."""
         calibrated_px = self._engine.info.focal_length_px
         try:
-            info = _required(info)
+            info = _required(info, camera)
             if self._parameter('image_is_rectified'):
                 info = rectified_info(info)
             camera.depth_scale = depth_scale(
@@ -140,7 +141,7 @@ class GeometrySource:
         camera.info_problem = problem
 
 
-def _required(info: CameraInfo | None) -> CameraInfo:
+def _required(info: CameraInfo | None, camera: Camera) -> CameraInfo:
     if info is None:
-        raise CameraInfoError('none has arrived: publish it')
+        raise CameraInfoError(camera.input.why_no_info())
     return info

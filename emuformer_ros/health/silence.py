@@ -1,8 +1,14 @@
-"""Why no image arrives on a topic, as the ROS graph shows it, and what to do."""
+"""Why no image or CameraInfo arrives, as the ROS graph shows it, and what to do."""
 
 from collections.abc import Sequence
 
-from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 
@@ -49,6 +55,32 @@ def qos_mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
             'is published best effort and the subscription is reliable, so that they do not '
             "match: set the parameter reliability to 'auto'"
         )
+    return _incompatibility(offered, asked)
+
+
+def why_no_info(topic: str, qos: QoSProfile, publishers: Sequence[TopicEndpointInfo]) -> str:
+    """Why no CameraInfo may have arrived, and what to do.
+
+    Args:
+        topic: Full name of its topic.
+        qos: What the subscription asks for.
+        publishers: Of the topic.
+    """
+    offered = [publisher.qos_profile for publisher in publishers]
+    mismatches = [_incompatibility(each, qos) for each in offered]
+    if offered and all(mismatches):
+        return f'it {mismatches[0]}'
+    if any(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in offered):
+        overrides = f"the node's parameters qos_overrides.{topic}.subscription"
+        return (
+            'none has arrived, and its publisher keeps the last one for those who ask: publish '
+            f'it with each image, or set {overrides}.durability to transient_local and '
+            '.reliability to reliable'
+        )
+    return 'none has arrived: publish it'
+
+
+def _incompatibility(offered: QoSProfile, asked: QoSProfile) -> str:
     compatibility, reasons = qos_check_compatible(offered, asked)
     if compatibility != QoSCompatibility.ERROR:
         return ''

@@ -1,7 +1,7 @@
 """Each way in which a camera can fail to reach the node has its own message."""
 
 from frames import IMAGE_TOPIC, camera_info, image_message, picture
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 DEPTH = '/perception/depth/image'
@@ -50,6 +50,39 @@ def test_a_durability_that_does_not_match_is_named_with_how_to_override_it(
     assert 'volatile publisher and transient local subscription' in values['message']
     assert "with the node's qos_overrides parameters" in values['message']
     assert 'because its DURABILITY does not match' in node.log
+
+
+def test_a_camera_info_that_is_published_once_is_heard_with_the_overrides_that_are_named(
+    start_node, peer, checkpoints
+):
+    topic, image = '/once/camera_info', picture()
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    infos = peer.node.create_publisher(CameraInfo, topic, latched)
+    infos.publish(camera_info(image, fx=100.0, fy=100.0))
+    overrides = {'durability': 'transient_local', 'reliability': 'reliable'}
+    try:
+        for name, asked, words in (
+            ('unheard', {}, 'durability to transient_local and .reliability to reliable'),
+            ('heard', overrides, ''),
+        ):
+            node = start_node(
+                parameters={
+                    'autostart': 'true',
+                    'engine': 'torch',
+                    'checkpoint': checkpoints['DepthFormer'],
+                    'diagnostics_period_s': 0.2,
+                    **{f'qos_overrides.{topic}.subscription.{k}': v for k, v in asked.items()},
+                },
+                remaps={'__node': name, 'image': f'/{name}/image_raw', 'camera_info': topic},
+            )
+            depths = peer.collect(Image, f'/{name}/depth/image')
+            peer.publisher(Image, f'/{name}/image_raw').publish(image_message(image))
+            peer.wait_for_messages([depths], 1, 'a depth map')
+            assert bool(words) == ('no CameraInfo for the depth' in node.log)
+            assert words in node.log
+            assert node.stop() == 0
+    finally:
+        peer.node.destroy_publisher(infos)
 
 
 def test_a_missing_camera_info_is_a_warning_for_those_who_subscribe_to_depth(active_node, peer):

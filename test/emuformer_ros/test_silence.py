@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from emuformer_ros.health.silence import why_no_image
+from emuformer_ros.health.silence import why_no_image, why_no_info
 
 IMAGE = 'sensor_msgs/msg/Image'
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -56,3 +56,18 @@ def test_where_everything_matches_camera_and_transport_are_left(asked, offered):
 
 def test_one_publisher_that_matches_is_enough():
     assert 'check that the camera runs' in why(RELIABLE, BEST_EFFORT, RELIABLE)
+
+
+@pytest.mark.parametrize(
+    ('asked', 'offered', 'words'),
+    [
+        (BEST_EFFORT, [], 'none has arrived: publish it'),
+        (BEST_EFFORT, [RELIABLE], 'none has arrived: publish it'),
+        (RELIABLE, [BEST_EFFORT], 'it is published with another quality of service (best effort'),
+        (BEST_EFFORT, [LATCHED], 'qos_overrides./info.subscription.durability to transient_local'),
+        (LATCHED, [RELIABLE], 'volatile publisher and transient local subscription'),
+    ],
+)
+def test_why_no_camera_info_arrives_is_named(asked, offered, words):
+    publishers = [SimpleNamespace(qos_profile=each) for each in offered]
+    assert words in why_no_info('/info', asked, publishers)
