@@ -1,6 +1,7 @@
 """Plays a recording, with its time, through the perception node, and shows the maps in RViz."""
 
 import posixpath
+import shlex
 import sys
 
 from launch import LaunchContext, LaunchDescription
@@ -39,6 +40,12 @@ def generate_launch_description() -> LaunchDescription:
                 description="Begin anew at its end: 'true' or 'false'.",
             ),
             DeclareLaunchArgument(
+                'play_options',
+                default_value='',
+                description='Further options of ros2 bag play, such as --topics TOPIC TOPIC for '
+                "a recording that has the node's own maps too.",
+            ),
+            DeclareLaunchArgument(
                 'rviz', default_value='true', description="Show the maps in RViz: 'true'."
             ),
             OpaqueFunction(function=play_when_active),
@@ -71,6 +78,7 @@ def play_when_active(context: LaunchContext) -> list[Action]:
             *('ros2', 'bag', 'play', LaunchConfiguration('bag')),
             *('--clock', CLOCK_HZ, '--rate', LaunchConfiguration('rate')),
             *(['--loop'] if loop else []),
+            *shlex.split(context.launch_configurations['play_options']),
         ],
         additional_env=profile_environment(),
         output='screen',

@@ -37,7 +37,7 @@ def strings(file: Path) -> set[str]:
 def test_all_arguments_are_described_and_only_the_recording_has_no_default():
     declared = arguments(LAUNCH_FILE)
 
-    assert set(declared) == {'bag', 'rate', 'loop', 'rviz'}
+    assert set(declared) == {'bag', 'rate', 'loop', 'play_options', 'rviz'}
     assert all('description' in keywords for keywords in declared.values())
     assert {name for name, words in declared.items() if 'default_value' not in words} == {'bag'}
 
@@ -57,7 +57,9 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def started(launch_file: ModuleType, **arguments: str) -> list[list]:
     """The commands of what waits for the node and of what plays the recording."""
-    context = SimpleNamespace(launch_configurations={'loop': 'false', **arguments})
+    context = SimpleNamespace(
+        launch_configurations={'loop': 'false', 'play_options': '', **arguments}
+    )
     launch_file.play_when_active(context)
     return [call.kwargs['cmd'] for call in launch_file.ExecuteProcess.call_args_list]
 
@@ -91,6 +93,11 @@ def test_the_recording_loops_where_it_is_asked_to_however_that_is_written(
     loop, asked, launch_file
 ):
     assert ('--loop' in started(launch_file, loop=loop)[1]) is asked
+
+
+def test_further_options_are_passed_on_to_the_player(launch_file):
+    command = started(launch_file, play_options="--topics /a/image '/a/camera_info'")[1]
+    assert command[-3:] == ['--topics', '/a/image', '/a/camera_info']
 
 
 def test_waiting_ends_when_the_node_is_active_and_not_before(node, peer, checkpoints):
