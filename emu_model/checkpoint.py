@@ -279,7 +279,10 @@ def ensemble_members(folder: str | os.PathLike) -> list[Path]:
         )
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"'{file}' {_NO_MEMBERS}")
-    return [file.parent / name for name in names]
+    members = [file.parent / name for name in names]
+    if folders := [str(member) for member in members if member.is_dir()]:
+        raise CheckpointError(f"'{file}' lists the folder '{folders[0]}': list checkpoint files")
+    return members
 
 
 _SAME_IN_ENSEMBLES = ('depth_target', 'focal_length_px', 'mean', 'std', 'things')

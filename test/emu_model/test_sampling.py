@@ -202,6 +202,7 @@ def test_members_must_have_the_same_tasks_and_classes(ensemble_folder, tmp_path)
         (None, CheckpointError, 'without ensemble.json: give a checkpoint file'),
         ('{', CheckpointError, 'does not list the members'),
         ('["ab"]', CheckpointError, 'does not list the members'),
+        ('{"members": ["."]}', CheckpointError, "lists the folder '.*': list checkpoint files"),
         ('{"members": "ab"}', CheckpointError, "its 'members' must be a list of paths"),
         ('{"members": [1]}', CheckpointError, "its 'members' must be a list of paths"),
         ('{"format_version": 1}', CheckpointError, "its 'members' must be a list of paths"),
