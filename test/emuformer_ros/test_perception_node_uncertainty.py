@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Time
 from frames import IMAGE_TOPIC, camera_info, image_message, picture, pixels_of
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -55,16 +54,15 @@ def alarmed(peer) -> tuple:
     return camera, uncertainty
 
 
-@pytest.mark.parametrize('stamp', [Time(), Time(sec=1_700_000_000)], ids=['none', 'still'])
+@pytest.mark.parametrize('stamp_s', [0, 1_700_000_000], ids=['none', 'still'])
 def test_images_without_a_stamp_of_their_own_are_in_alarm_after_as_long_a_time_of_arrivals(
-    stamp, active_node, peer
+    stamp_s, active_node, peer
 ):
     for name, value in {'entropy_alarm_nats': 1e-6, 'alarm_hold_s': 0.5}.items():
         assert peer.set_parameter(name, value).successful
     peer.collect(Image, CLASSES)
     camera = peer.publisher(Image, IMAGE_TOPIC)
-    image = image_message(picture())
-    image.header.stamp = stamp
+    image = image_message(picture(), stamp_s)
 
     def is_alarmed(values: dict[str, str]) -> bool:
         camera.publish(image)
