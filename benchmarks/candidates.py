@@ -210,15 +210,14 @@ def torch_encoder(setting: Setting) -> Callable[[], object]:
 
 def openvino_encoder(setting: Setting, precision: str) -> Callable[[], object]:
     """The encoder alone in OpenVINO, from the uint8 frame to four feature maps."""
-    from emu_model.engines.openvino_runtime import ov
+    from emu_model.engines.openvino_runtime import core
     from emu_model.graphs.network import build_network, encoder_of
 
-    core = ov.Core()
     graph = encoder_of(build_network(setting.checkpoint))
-    model = core.read_model(graph.SerializeToString(), b'')
+    model = core().read_model(graph.SerializeToString(), b'')
     model.reshape([1, setting.height, setting.width, 3])
     hint = {'fp32': 'f32', 'bf16': 'bf16', 'fp16': 'f16'}[precision]
-    compiled = core.compile_model(
+    compiled = core().compile_model(
         model,
         'CPU',
         {
@@ -251,9 +250,9 @@ def onnxruntime_encoder(setting: Setting) -> Callable[[], object]:
 def _has_precision(precision: str) -> bool:
     if not is_installed('openvino'):
         return False
-    from emu_model.engines.openvino_runtime import ov
+    from emu_model.engines.openvino_runtime import core
 
-    capabilities = ov.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    capabilities = core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     return precision.upper() in capabilities
 
 

@@ -66,9 +66,9 @@ def export(
 
 
 def _save_openvino(model: bytes, path: Path, metadata: str) -> None:
-    from emu_model.engines.openvino_runtime import ov
+    from emu_model.engines.openvino_runtime import core, ov
 
-    converted = ov.Core().read_model(model, b'')
+    converted = core().read_model(model, b'')
     converted.set_rt_info(metadata, METADATA_KEY)
     ov.save_model(converted, path, compress_to_fp16=False)
 

@@ -2,8 +2,6 @@
 
 import dataclasses
 import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -23,16 +21,6 @@ isolate(1 + os.getpid() % 100)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep compiled networks and rendered scenes out of the user's cache, and his out of here."""
     os.environ['EMUFORMER_CACHE'] = str(tmp_path_factory.mktemp('cache'))
-
-
-@pytest.fixture(autouse=True)
-def no_handler_of_ended_children() -> Iterator[None]:
-    """End the handler that a DataLoader with workers leaves for good.
-
-    Late in a session, the kernel has ended the process (SIGSEGV) where it was to call it.
-    """
-    yield
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

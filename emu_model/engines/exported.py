@@ -30,10 +30,9 @@ def read_model_info(path: str | os.PathLike) -> CheckpointInfo:
     engine, _ = choose_engine(None, 'auto', suffix)
     engine_class(engine)  # Names the packages that are missing.
     if suffix == '.xml':
-        from emu_model.engines.openvino_runtime import ov
         from emu_model.engines.openvino_source import OpenVINOSource
 
-        return OpenVINOSource(ov.Core(), path).info
+        return OpenVINOSource(path).info
     from emu_model.engines.graph_source import GraphSource
 
     return GraphSource(path).info

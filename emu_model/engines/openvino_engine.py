@@ -12,7 +12,7 @@ from emu_model.batches import batch_of
 from emu_model.engines.artefacts import cached
 from emu_model.engines.decoder import Decoder
 from emu_model.engines.engine import Engine
-from emu_model.engines.openvino_runtime import ops, ov
+from emu_model.engines.openvino_runtime import core, ops, ov
 from emu_model.engines.openvino_source import OpenVINOSource
 from emu_model.engines.strips import StripPool, Worker
 from emu_model.graphs.network import LEVELS, VERSION
@@ -60,9 +60,8 @@ class OpenVINOEngine(Engine):
                 f"the engine 'openvino' runs on the CPU, not on '{device}': choose device 'cpu', "
                 "or the engine 'torch_cuda' or 'onnxruntime'"
             )
-        self._core = ov.Core()
         self.precision = self._choose_precision(precision)
-        self._source = OpenVINOSource(self._core, checkpoint)
+        self._source = OpenVINOSource(checkpoint)
         super().__init__(self._source.info, network_size, self._source.size)
         self.device = 'cpu'
         self._pool = StripPool(threads)
@@ -84,8 +83,8 @@ class OpenVINOEngine(Engine):
     def _choose_precision(self, precision: str) -> str:
         if precision == 'auto':
             # OpenVINO's own choice is half precision where the CPU computes in it natively.
-            return _PRECISIONS[self._core.get_property('CPU', 'INFERENCE_PRECISION_HINT')]
-        capabilities = self._core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+            return _PRECISIONS[core().get_property('CPU', 'INFERENCE_PRECISION_HINT')]
+        capabilities = core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         if _CAPABILITIES[precision] not in capabilities:
             raise ValueError(
                 f"this CPU does not compute in {precision}: choose precision 'auto' or 'fp32'"
@@ -93,7 +92,7 @@ class OpenVINOEngine(Engine):
         return precision
 
     def _make_plan(self, size: tuple[int, int]) -> '_Plan':
-        return _Plan(self._core, self._encoder(size), self._heads, self._pool, self.precision)
+        return _Plan(self._encoder(size), self._heads, self._pool, self.precision)
 
     def _encoder(self, size: tuple[int, int]) -> ov.CompiledModel:
         settings = {
@@ -108,21 +107,21 @@ class OpenVINOEngine(Engine):
             'size': size,
             'settings': settings,
             'openvino': ov.__version__,
-            'cpu': self._core.get_property('CPU', 'FULL_DEVICE_NAME'),
-            'capabilities': sorted(self._core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')),
+            'cpu': core().get_property('CPU', 'FULL_DEVICE_NAME'),
+            'capabilities': sorted(core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')),
         }
 
         def compile_encoder() -> bytes:
             model = encoder_with_projections(self._source.model(), self._heads)
             model.reshape([1, *size, 3])
             stream = BytesIO()
-            self._core.compile_model(model, 'CPU', settings).export_model(stream)
+            core().compile_model(model, 'CPU', settings).export_model(stream)
             return stream.getvalue()
 
         return cached(
             key,
             compile_encoder,
-            lambda blob: self._core.import_model(BytesIO(blob), 'CPU', settings),
+            lambda blob: core().import_model(BytesIO(blob), 'CPU', settings),
         )
 
 
@@ -156,7 +155,6 @@ class _Plan:
 
     def __init__(
         self,
-        core: ov.Core,
         encoder: ov.CompiledModel,
         heads: dict,
         pool: StripPool,
@@ -166,7 +164,7 @@ class _Plan:
         self._outputs = len(encoder.outputs)
         sizes = [tuple(output.shape)[1:3] for output in encoder.outputs[:LEVELS]]
         compile_head, compile_tail = (
-            partial(compile_strip, core, precision=each) for each in (precision, 'fp32')
+            partial(compile_strip, precision=each) for each in (precision, 'fp32')
         )
         self._decoder = Decoder(heads, sizes, compile_head, compile_tail, pool)
 
@@ -183,16 +181,15 @@ class _Plan:
         return self._decoder.run(feature, projections, outputs, size)
 
 
-def compile_strip(
-    core: ov.Core, graph: onnx.ModelProto, count: int, precision: str
-) -> list[Worker]:
+def compile_strip(graph: onnx.ModelProto, count: int, precision: str) -> list[Worker]:
     """Workers that run a strip's graph, each on the one thread that calls it."""
     settings = {
         'INFERENCE_PRECISION_HINT': _HINTS[precision],
         'NUM_STREAMS': count,
         'INFERENCE_NUM_THREADS': count,
     }
-    compiled = core.compile_model(core.read_model(graph.SerializeToString(), b''), 'CPU', settings)
+    model = core().read_model(graph.SerializeToString(), b'')
+    compiled = core().compile_model(model, 'CPU', settings)
     return [_Worker(compiled.create_infer_request()) for _ in range(count)]
 
 

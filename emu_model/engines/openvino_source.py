@@ -6,7 +6,7 @@ from pathlib import Path
 from emu_model.checkpoint import METADATA_KEY, CheckpointError, CheckpointInfo
 from emu_model.engines.artefacts import file_digest
 from emu_model.engines.graph_source import GraphSource
-from emu_model.engines.openvino_runtime import ov
+from emu_model.engines.openvino_runtime import core, ov
 from emu_model.folding import FoldedHead
 from emu_model.graphs.network import head_from_constants
 
@@ -15,7 +15,6 @@ class OpenVINOSource:
     """A network as an OpenVINO model.
 
     Args:
-        core: The OpenVINO runtime.
         path: A checkpoint file of a single network, or a file of emu_model.export.
 
     Attributes:
@@ -29,8 +28,7 @@ class OpenVINOSource:
         ValueError: If the checkpoint takes several samples.
     """
 
-    def __init__(self, core: ov.Core, path: str | os.PathLike) -> None:
-        self._core = core
+    def __init__(self, path: str | os.PathLike) -> None:
         self._path = Path(path)
         self._graph = None if self._path.suffix == '.xml' else GraphSource(path)
         if self._graph is not None:
@@ -43,8 +41,8 @@ class OpenVINOSource:
     def model(self) -> ov.Model:
         """The whole network (emu_model.graphs.network.build_network)."""
         if self._graph is None:
-            return self._core.read_model(self._path)
-        return self._core.read_model(self._graph.network().SerializeToString(), b'')
+            return core().read_model(self._path)
+        return core().read_model(self._graph.network().SerializeToString(), b'')
 
     def heads(self) -> dict[str, FoldedHead]:
         """The folded head of each task."""

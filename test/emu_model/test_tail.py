@@ -1,7 +1,8 @@
 """Heads and maps in strips against the plain PyTorch forms, in both runtimes."""
 
+from functools import partial
+
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 
@@ -19,15 +20,13 @@ from emu_model.maps import predict_maps
 from emu_model.resampling import linear_taps, taps_matrix
 from emu_model.tasks import TASKS
 
-CORE = ov.Core()
 OUTPUTS = tuple(output for task in TASKS.values() for output in task.outputs)
 
 
-def compile_openvino(graph, count):
-    return openvino_engine.compile_strip(CORE, graph, count, 'fp32')
-
-
-COMPILERS = {'openvino': compile_openvino, 'onnxruntime': onnxruntime_engine.compile_strip}
+COMPILERS = {
+    'openvino': partial(openvino_engine.compile_strip, precision='fp32'),
+    'onnxruntime': onnxruntime_engine.compile_strip,
+}
 
 
 @pytest.fixture(params=COMPILERS)
