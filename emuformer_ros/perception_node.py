@@ -133,6 +133,7 @@ class PerceptionNode(LifecycleNode):
         """
         if not self.stop():
             self.get_logger().error(f'cannot deactivate: {self._hang()}')
+            self._worker.resume()
             return TransitionCallbackReturn.FAILURE
         if self._problem:
             return TransitionCallbackReturn.ERROR

@@ -24,11 +24,10 @@ class Worker:
         self._process = process
         self._most = most
         self._busy_since_s: float | None = None
-        self._stopping = False
-        self._stops = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name='perception worker', daemon=True)
+        self._stopping = self._ended = False
+        self._changes = threading.Lock()  # of the two
         mailbox.open()
-        self._thread.start()
+        self._start()
 
     @property
     def busy_s(self) -> float:
@@ -37,11 +36,11 @@ class Worker:
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def stop(self, busy_limit_s: float = math.inf) -> bool:
-        """End the thread; what is being processed is finished first.
+        """Take no more items, and end the thread; what is being processed is finished first.
 
         Args:
-            busy_limit_s: Gives up, and goes on as before, when it has been at the same items for
-                so long.
+            busy_limit_s: No longer waited for when it has been at the same items for so long; it
+                ends when it is done with them, unless `resume` is called before.
 
         Returns:
             Whether it has ended.
@@ -50,13 +49,20 @@ class Worker:
         self._mailbox.close()
         patience_s = busy_limit_s - self.busy_s
         self._thread.join(max(patience_s, 0.0) if math.isfinite(patience_s) else None)
-        with self._stops:
-            self._stopping = self._busy_since_s is None
-        if not self._stopping:
+        return not self._thread.is_alive()
+
+    def resume(self) -> None:
+        """Take items again, after a `stop` that was in vain."""
+        with self._changes:
+            self._stopping = False
             self._mailbox.open()
-            return False
-        self._thread.join()
-        return True
+            if self._ended:
+                self._start()
+
+    def _start(self) -> None:
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name='perception worker', daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -64,7 +70,9 @@ class Worker:
             if items:
                 self._busy_since_s = time.monotonic()
                 self._process(items)
-            with self._stops:
                 self._busy_since_s = None
-                if self._stopping and not items:
+                continue
+            with self._changes:
+                if self._stopping:
+                    self._ended = True
                     return

@@ -108,8 +108,16 @@ def test_a_signal_ends_a_node_whose_engine_does_not_answer(hanging):
 
 
 def test_the_lifecycle_ends_with_an_engine_that_does_not_answer(hanging, peer):
-    node, status, _ = hanging
+    node, status, maps = hanging
     assert peer.transition('active_shutdown', '/hanging')
     assert peer.state('/hanging') == 'finalized'
     assert status.wait_for_value('state', 'finalized')['level'] == ERROR
-    assert node.stop() == 1
+    node.send(signal.SIGUSR1)
+    peer.wait_for_messages([maps], 1, 'the map of the image that it was at')
+    status.wait_for(lambda values: values['level'] == OK, 'the end of the error')
+
+    peer.publisher(Image, '/hanging/image_raw').publish(image_message(picture(), 2))
+    peer.diagnostics('hanging').wait_for_value('frames_dropped', 1)
+    assert len(maps) == 1
+    assert node.stop() == 0
+    assert 'Traceback' not in node.log

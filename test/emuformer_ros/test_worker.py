@@ -1,6 +1,8 @@
 import threading
 import time
 
+import pytest
+
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.worker import Worker
 
@@ -94,7 +96,7 @@ def test_stopping_finishes_the_item_that_is_being_processed():
     assert gate.processed == [['item']]
 
 
-def test_stopping_gives_up_and_it_goes_on_when_the_items_have_taken_too_long():
+def test_stopping_gives_up_when_the_items_have_taken_too_long_and_it_ends_after_them():
     mailbox, gate = Mailbox(), Gate()
     slot = mailbox.slot()
     worker = Worker(mailbox, gate)
@@ -105,12 +107,30 @@ def test_stopping_gives_up_and_it_goes_on_when_the_items_have_taken_too_long():
         assert worker.busy_s >= 0.1
     slot.put('second')
     gate.go_on.set()
-    assert gate.finished.wait(10)
 
-    assert gate.processed == [['first'], ['second']]
     assert worker.stop(busy_limit_s=10.0)
-    slot.put('third')
+    assert gate.processed == [['first']]
     assert slot.dropped == 1
+
+
+@pytest.mark.parametrize('ended', [False, True])
+def test_it_goes_on_after_stopping_in_vain(ended):
+    mailbox, gate = Mailbox(), Gate()
+    slot = mailbox.slot()
+    worker = Worker(mailbox, gate)
+    slot.put('first')
+    assert gate.busy.wait(10)
+    assert not worker.stop(busy_limit_s=0.1)
+    if ended:
+        gate.go_on.set()
+        assert worker.stop()
+    worker.resume()
+    slot.put('second')
+    gate.go_on.set()
+
+    assert gate.finished.wait(10)
+    assert gate.processed == [['first'], ['second']]
+    assert worker.stop()
 
 
 def test_a_second_worker_takes_over_the_mailbox_of_the_first():
