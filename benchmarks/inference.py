@@ -27,6 +27,7 @@ from benchmarks.candidates import CANDIDATES, Setting, add_setting_options, make
 from benchmarks.floor import arithmetic_floor_ms, count_macs
 from benchmarks.report import write_markdown, write_plot
 from emu_model.processor import processor_name
+from emuformer_ros.health.process_usage import process_usage
 
 ENSEMBLE = 'plain ensemble of ten'
 
@@ -81,12 +82,6 @@ def peak_memory_mb(name: str, arguments: list[str]) -> float | None:
     command = [sys.executable, __file__, '--memory-of', name, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return float(done.stdout.split()[-1]) if done.returncode == 0 else None
-
-
-def own_peak_mb() -> float:
-    """Peak memory of this process; getrusage would count what its parent held when it forked."""
-    status = Path('/proc/self/status').read_text()
-    return float(status.split('VmHWM:')[1].split()[0]) / 1024
 
 
 def summarise(setting: Setting, times: dict, peaks: dict) -> list[Result]:
@@ -148,7 +143,7 @@ def main() -> None:
             run = CANDIDATES[options.memory_of].make(setting)
             for _ in range(3):
                 run()
-            print(own_peak_mb())
+            print(process_usage().peak_memory_mb)
             return
         make_checkpoint(setting)
         names = options.only or [name for name, one in CANDIDATES.items() if one.runs_here()]

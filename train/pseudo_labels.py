@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 from rich.progress import track
 
+from emu_model.processor import core_count
 from train.arguments import data_options
 from train.cli import INTERRUPTED
 from train.errors import print_error
@@ -26,7 +27,6 @@ from train.stereo.labelling import (
     label_pairs,
     missing,
     unlabelled_views,
-    usable_cores,
 )
 from train.stereo.pairs import PAIR_SOURCES, open_pairs
 
@@ -104,7 +104,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--teacher', type=Path, help='checkpoint that predicts class ids')
     parser.add_argument('--device', default='auto', help="of the teacher: 'auto', 'cpu', 'cuda:N'")
     parser.add_argument(
-        '--workers', type=int, default=usable_cores(), help='pairs at a time (one per core)'
+        '--workers', type=int, default=core_count(), help='pairs at a time (one per core)'
     )
     parser.add_argument('--output', type=Path, required=True, help='folder of the labels')
     return parser.parse_args(arguments)

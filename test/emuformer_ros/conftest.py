@@ -1,7 +1,7 @@
 """Fixtures of the tests that talk to the node over DDS."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,35 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     for process in processes:
         if process.is_alive():
             process.stop()
+
+
+@pytest.fixture
+def start_active(
+    start_node: Callable[..., NodeProcess], checkpoints: dict[str, Path]
+) -> Callable[..., NodeProcess]:
+    """Starts nodes of a name that activate themselves, with their image on /<name>/image_raw."""
+
+    def start(
+        name: str,
+        network: str = 'SegDepthFormer',
+        parameters: Mapping[str, object] | None = None,
+        remaps: Mapping[str, str] | None = None,
+        **options,
+    ) -> NodeProcess:
+        return start_node(
+            parameters={
+                'autostart': 'true',
+                'engine': 'torch',
+                'device': 'cpu',
+                'checkpoint': checkpoints[network],
+                'diagnostics_period_s': 0.2,
+                **(parameters or {}),
+            },
+            remaps={'__node': name, 'image': f'/{name}/image_raw', **(remaps or {})},
+            **options,
+        )
+
+    return start
 
 
 @pytest.fixture(scope='session')

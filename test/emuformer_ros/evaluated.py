@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from recordings import IMAGE, INFO, ROS2, Sample, camera_info, image
 
 from emuformer_ros import evaluate_bag
 from emuformer_ros.bag_evaluation.frame_table import TIME_COLUMNS, read_table
+from emuformer_ros.bag_evaluation.part_store import PartStore
 
 HEIGHT, WIDTH = 48, 64
 RATE_HZ = 10
@@ -83,3 +85,16 @@ def metrics_without_times(output: Path) -> dict:
         del found['inference_ms'][key]
     del found['wall_s']
     return found
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, parts: int, error: BaseException) -> None:
+    """Let `parts` parts be done, and then something happen."""
+    save = PartStore.save
+    left = iter(range(parts))
+
+    def save_or_stop(store, part, measured):
+        if next(left, None) is None:
+            raise error
+        save(store, part, measured)
+
+    monkeypatch.setattr(PartStore, 'save', save_or_stop)

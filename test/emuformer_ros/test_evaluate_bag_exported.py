@@ -1,12 +1,19 @@
 """Files of emu_model.export in the checkpoint's place, as users evaluate them."""
 
 import pytest
-from evaluated import evaluate, metrics, metrics_without_times, rows_without_times, samples
+from evaluated import (
+    evaluate,
+    interrupt_after,
+    metrics,
+    metrics_without_times,
+    rows_without_times,
+    samples,
+)
 from recordings import write_ros2
 
 from emu_model.export import export
 from emuformer_ros.bag_evaluation import plan
-from emuformer_ros.bag_evaluation.part_store import FOLDER, PartStore
+from emuformer_ros.bag_evaluation.part_store import FOLDER
 from emuformer_ros.evaluate_bag import FAILED, INTERRUPTED, OK
 
 FRAMES = 3
@@ -39,17 +46,6 @@ def exported(checkpoints, tmp_path_factory):
     return paths
 
 
-def stop_after_a_part(monkeypatch):
-    monkeypatch.setattr(plan, 'PART_FRAMES', 1)
-    save = PartStore.save
-
-    def save_and_stop(store, part, measured):
-        save(store, part, measured)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(PartStore, 'save', save_and_stop)
-
-
 @pytest.mark.parametrize('suffix', ['.onnx', '.xml'])
 def test_an_exported_file_gives_the_results_of_its_checkpoint(
     suffix, bag, whole, exported, tmp_path
@@ -78,7 +74,8 @@ def test_resume_goes_on_with_the_same_weights_alone(
     weights.write_bytes(content)
     options = ('--checkpoint', graph, '--output', tmp_path / 'out', *PRECISION)
     with monkeypatch.context() as patch:
-        stop_after_a_part(patch)
+        patch.setattr(plan, 'PART_FRAMES', 1)
+        interrupt_after(patch, 1, KeyboardInterrupt())
         assert evaluate(bag, *options) == INTERRUPTED
         weights.write_bytes(content[:-4] + b'\0\0\0\0')
         assert evaluate(bag, '--resume', *options) == FAILED

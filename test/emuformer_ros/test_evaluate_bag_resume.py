@@ -7,7 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from evaluated import evaluate, metrics_without_times, rows_without_times, samples
+from evaluated import (
+    evaluate,
+    interrupt_after,
+    metrics_without_times,
+    rows_without_times,
+    samples,
+)
 from recordings import write_ros2
 
 from emuformer_ros.bag_evaluation import plan
@@ -49,19 +55,6 @@ def assert_same_results(output, other):
     assert metrics_without_times(output) == metrics_without_times(other)
     assert (output / 'maps.mcap').read_bytes() == (other / 'maps.mcap').read_bytes()
     assert not (output / FOLDER).exists()
-
-
-def interrupt_after(monkeypatch, parts, error):
-    """Let `parts` parts be done, and then something happen."""
-    save = PartStore.save
-    left = iter(range(parts))
-
-    def save_or_stop(store, part, measured):
-        if next(left, None) is None:
-            raise error
-        save(store, part, measured)
-
-    monkeypatch.setattr(PartStore, 'save', save_or_stop)
 
 
 def test_an_interruption_keeps_what_is_done_and_resume_goes_on(

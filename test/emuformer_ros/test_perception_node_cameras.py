@@ -185,21 +185,13 @@ def test_other_cameras_take_a_node_that_is_not_configured(rig, peer):
 
 
 def test_frames_that_wait_together_are_one_batch_where_the_engine_gains_by_it(
-    start_node, peer, checkpoints, entropies
+    start_active, peer, entropies
 ):
     script = Path(__file__).with_name('batching_node.py')
-    node = start_node(
+    node = start_active(
+        'batching',
         program=(str(script),),
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'device': 'cpu',
-            'checkpoint': checkpoints['SegDepthFormer'],
-            'cameras': '[front, left, right]',
-            'max_batch': 3,
-            'diagnostics_period_s': 0.2,
-        },
-        remaps={'__node': 'batching'},
+        parameters={'cameras': '[front, left, right]', 'max_batch': 3},
     )
     publishers = {name: peer.publisher(Image, f'/{name}/image') for name in PICTURES}
     maps = {

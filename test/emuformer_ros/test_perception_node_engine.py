@@ -12,21 +12,11 @@ OK, ERROR = b'\x00', b'\x02'
 
 
 @pytest.fixture
-def start(start_node, checkpoints):
+def start(start_active):
     """Starts an active node of some script, under a name."""
 
     def start_script(script: str, name: str):
-        return start_node(
-            program=(str(Path(__file__).with_name(script)),),
-            parameters={
-                'autostart': 'true',
-                'engine': 'torch',
-                'device': 'cpu',
-                'checkpoint': checkpoints['SegFormer'],
-                'diagnostics_period_s': 0.2,
-            },
-            remaps={'__node': name, 'image': f'/{name}/image_raw'},
-        )
+        return start_active(name, 'SegFormer', program=(str(Path(__file__).with_name(script)),))
 
     return start_script
 

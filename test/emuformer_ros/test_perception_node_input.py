@@ -69,19 +69,11 @@ def test_a_reliability_that_cannot_match_is_explained_in_diagnostics_and_log(
     assert reason in node.log
 
 
-def test_a_remapped_camera_info_wins_over_the_one_beside_the_image(start_node, peer, checkpoints):
-    start_node(
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'checkpoint': checkpoints['DepthFormer'],
-            'diagnostics_period_s': 0.2,
-        },
-        remaps={
-            '__node': 'remapped',
-            'image': '/left/image_raw',
-            'camera_info': '/left/calibration',
-        },
+def test_a_remapped_camera_info_wins_over_the_one_beside_the_image(start_active, peer):
+    start_active(
+        'remapped',
+        'DepthFormer',
+        remaps={'image': '/left/image_raw', 'camera_info': '/left/calibration'},
     )
     image = picture()
     publisher = peer.publisher(Image, '/left/image_raw')

@@ -229,18 +229,8 @@ def test_a_signal_ends_a_waiting_node_with_code_0_and_no_traceback(how, start_no
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
-    how, start_node, peer, checkpoints
-):
-    node = start_node(
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'checkpoint': checkpoints['SegDepthFormer'],
-            'diagnostics_period_s': 0.2,
-        },
-        remaps={'__node': 'busy', 'image': '/busy/image_raw'},
-    )
+def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(how, start_active, peer):
+    node = start_active('busy')
     publisher = peer.publisher(Image, '/busy/image_raw')
     depths = peer.collect(Image, '/busy/depth/image')
     publisher.publish(image_message(picture()))
@@ -253,15 +243,8 @@ def test_a_signal_ends_a_node_that_is_processing_even_if_it_comes_twice(
     assert 'ERROR' not in node.log
 
 
-def test_a_signal_while_the_model_loads_ends_the_node_with_code_0(start_node, peer, checkpoints):
-    node = start_node(
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'checkpoint': checkpoints['SegDepthFormer'],
-        },
-        remaps={'__node': 'loading'},
-    )
+def test_a_signal_while_the_model_loads_ends_the_node_with_code_0(start_active, peer):
+    node = start_active('loading')
     peer.wait_for(
         lambda: '/loading/get_state' in dict(peer.node.get_service_names_and_types()),
         'the services of the node',

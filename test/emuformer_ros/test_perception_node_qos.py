@@ -11,20 +11,13 @@ OK, ERROR = b'\x00', b'\x02'
 
 
 @pytest.fixture
-def start(start_node, checkpoints, peer):
+def start(start_active, peer):
     """Starts an active node named 'overridden' with some overrides of QoS."""
 
     def start_with(overrides: dict[str, object], **parameters):
-        return start_node(
-            parameters={
-                'autostart': 'true',
-                'engine': 'torch',
-                'checkpoint': checkpoints['SegDepthFormer'],
-                'diagnostics_period_s': 0.2,
-                **parameters,
-                **{f'qos_overrides.{name}': value for name, value in overrides.items()},
-            },
-            remaps={'__node': 'overridden', 'image': '/rig/image_raw'},
+        qos = {f'qos_overrides.{name}': value for name, value in overrides.items()}
+        return start_active(
+            'overridden', parameters=parameters | qos, remaps={'image': '/rig/image_raw'}
         )
 
     return start_with

@@ -148,17 +148,9 @@ def shared_memory_of(node: NodeProcess) -> set[Path]:
     return locks | {path.with_name(path.name.removesuffix('_el')) for path in locks}
 
 
-def test_a_node_that_is_killed_and_launched_again_goes_on(start_node, peer, checkpoints):
+def test_a_node_that_is_killed_and_launched_again_goes_on(start_active, peer):
     def launch():
-        return start_node(
-            parameters={
-                'autostart': 'true',
-                'engine': 'torch',
-                'checkpoint': checkpoints['SegFormer'],
-                'diagnostics_period_s': 0.2,
-            },
-            remaps={'__node': 'killed', 'image': '/killed/image_raw'},
-        )
+        return start_active('killed', 'SegFormer')
 
     node = launch()
     camera = peer.publisher(Image, '/killed/image_raw')
@@ -188,18 +180,13 @@ def test_a_node_that_is_killed_and_launched_again_goes_on(start_node, peer, chec
 
 
 def test_an_engine_that_fails_on_frame_after_frame_is_given_up_until_it_is_configured_again(
-    start_node, peer, checkpoints
+    start_active, peer
 ):
-    node = start_node(
+    node = start_active(
+        'broken',
+        'SegFormer',
         program=(str(Path(__file__).with_name('failing_engine_node.py')),),
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'checkpoint': checkpoints['SegFormer'],
-            'max_engine_failures': 3,
-            'diagnostics_period_s': 0.2,
-        },
-        remaps={'__node': 'broken', 'image': '/broken/image_raw'},
+        parameters={'max_engine_failures': 3},
     )
     camera = peer.publisher(Image, '/broken/image_raw')
     maps = peer.collect(Image, '/broken/semantic/image')

@@ -29,19 +29,9 @@ def test_a_reliability_that_does_not_match_is_logged_at_once(node, peer, checkpo
     )
 
 
-def test_a_durability_that_does_not_match_is_named_with_how_to_override_it(
-    start_node, peer, checkpoints
-):
-    node = start_node(
-        parameters={
-            'autostart': 'true',
-            'engine': 'torch',
-            'checkpoint': checkpoints['SegFormer'],
-            'diagnostics_period_s': 0.2,
-            'qos_overrides./latched/image_raw.subscription.durability': 'transient_local',
-        },
-        remaps={'__node': 'latched', 'image': '/latched/image_raw'},
-    )
+def test_a_durability_that_does_not_match_is_named_with_how_to_override_it(start_active, peer):
+    durability = 'qos_overrides./latched/image_raw.subscription.durability'
+    node = start_active('latched', 'SegFormer', {durability: 'transient_local'})
     peer.publisher(Image, '/latched/image_raw', matched=False)
     values = peer.diagnostics('latched').wait_for(
         lambda values: 'another quality of service' in values['message'], 'a warning'
@@ -53,7 +43,7 @@ def test_a_durability_that_does_not_match_is_named_with_how_to_override_it(
 
 
 def test_a_camera_info_that_is_published_once_is_heard_with_the_overrides_that_are_named(
-    start_node, peer, checkpoints
+    start_active, peer
 ):
     topic, image = '/once/camera_info', picture()
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -65,16 +55,8 @@ def test_a_camera_info_that_is_published_once_is_heard_with_the_overrides_that_a
             ('unheard', {}, 'durability to transient_local and .reliability to reliable'),
             ('heard', overrides, ''),
         ):
-            node = start_node(
-                parameters={
-                    'autostart': 'true',
-                    'engine': 'torch',
-                    'checkpoint': checkpoints['DepthFormer'],
-                    'diagnostics_period_s': 0.2,
-                    **{f'qos_overrides.{topic}.subscription.{k}': v for k, v in asked.items()},
-                },
-                remaps={'__node': name, 'image': f'/{name}/image_raw', 'camera_info': topic},
-            )
+            qos = {f'qos_overrides.{topic}.subscription.{k}': v for k, v in asked.items()}
+            node = start_active(name, 'DepthFormer', qos, {'camera_info': topic})
             depths = peer.collect(Image, f'/{name}/depth/image')
             peer.publisher(Image, f'/{name}/image_raw').publish(image_message(image))
             peer.wait_for_messages([depths], 1, 'a depth map')

@@ -1,7 +1,6 @@
 """Making the pseudo labels of all pairs of a data set, once and for all."""
 
 import json
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -207,11 +206,6 @@ def keep_meta(folder: Path, meta: Mapping[str, Any]) -> None:
     path = folder / _META
     if not path.is_file():
         write_json(path, dict(meta))
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def unlabelled_views(source: PairSource, origins: Origins) -> list[View]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from emu_model.processor import core_count
 from train.reproduce.command import (
     add_scene_options,
     add_work_options,
@@ -22,7 +23,7 @@ from train.reproduce.command import (
 )
 from train.reproduce.estimate import seconds_per_step
 from train.reproduce.layout import Layout
-from train.stereo.labelling import Labeller, Origins, label_pairs, missing, usable_cores
+from train.stereo.labelling import Labeller, Origins, label_pairs, missing
 from train.stereo.pairs import open_pairs
 from train.stereo_ablation.report import write_report
 from train.stereo_ablation.settings import MAX_DISPARITY_PX, AblationSettings
@@ -58,7 +59,7 @@ def _make_labels(settings: AblationSettings, folder: Path) -> None:
     source = open_pairs(settings.data, settings.root, 'train', **settings.pair_options())
     todo = len(missing(source, folder))
     labeller = Labeller(source, Origins(MAX_DISPARITY_PX))
-    made = label_pairs(labeller, source, folder, usable_cores())
+    made = label_pairs(labeller, source, folder, core_count())
     for _ in track(made, 'labelling pairs', total=todo):
         pass
 
