@@ -61,7 +61,8 @@ def choose_engine(info: CheckpointInfo | None, device: str, suffix: str = '') ->
     if info is not None and info.method != 'single':
         return 'torch', f"'{info.method}' takes several samples, which only PyTorch runs"
     if info is not None and is_installed('torch'):
-        if kind == 'cuda':
+        # Where there is no GPU at all, PyTorch is the one to say so.
+        if kind == 'cuda' and (_torch_sees_a_gpu() or not gpu_count()):
             return 'torch', 'PyTorch runs on the GPU'
         if kind == 'auto' and gpu_count() > 0 and _torch_sees_a_gpu():
             return 'torch', 'there is a GPU, and PyTorch runs on it'

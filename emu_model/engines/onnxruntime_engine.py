@@ -61,8 +61,8 @@ class OnnxRuntimeEngine(Engine):
         providers: Sequence[Provider] | None = None,
         threads: int | None = None,
     ) -> None:
-        chosen = _with_options(providers or _providers_of(device), precision)
         source = GraphSource(checkpoint)
+        chosen = _with_options(providers or _providers_of(device), precision, source.digest)
         super().__init__(source.info, network_size, source.size)
         self.precision = 'fp32' if precision == 'auto' else precision
         self.device = _device_of(chosen)
@@ -184,7 +184,9 @@ def _providers_of(device: str) -> list[Provider]:
     return [(_CUDA, {'device_id': index}), _CPU] if kind == 'cuda' else [_CPU]
 
 
-def _with_options(providers: Sequence[Provider], precision: str) -> list[tuple[str, dict]]:
+def _with_options(
+    providers: Sequence[Provider], precision: str, digest: str
+) -> list[tuple[str, dict]]:
     """The providers with the options that precision and cache ask for; all must be there."""
     named = [entry if isinstance(entry, tuple) else (entry, {}) for entry in providers]
     there = onnxruntime.get_available_providers()
@@ -196,7 +198,8 @@ def _with_options(providers: Sequence[Provider], precision: str) -> list[tuple[s
             )
     first, options = named[0]
     if first == _TENSORRT:
-        folder = str(cache_folder() / 'tensorrt')
+        # TensorRT's own names for what it keeps know the graph's form but not its weights.
+        folder = str(cache_folder() / 'tensorrt' / digest)
         cache = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': folder}
         if precision in ('bf16', 'fp16'):
             cache[f'trt_{precision}_enable'] = True

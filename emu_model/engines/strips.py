@@ -1,7 +1,7 @@
 """Heads and maps computed strip by strip on the CPU's cores, whatever runtime computes a strip."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +84,17 @@ class StripPool:
         self._executor = ThreadPoolExecutor(self.threads, 'strips')
 
     def run(self, workers: Sequence[Worker], jobs: Sequence['Job']) -> None:
-        """Run every job, each thread with a worker of its own."""
+        """Run every job, each thread with a worker of its own.
+
+        Raises:
+            Exception: What the first worker that failed raised, once none is at work any more.
+        """
         shares = (jobs[index :: len(workers)] for index in range(len(workers)))
-        list(self._executor.map(_run_jobs, workers, shares))
+        running = [self._executor.submit(_run_jobs, *each) for each in zip(workers, shares)]
+        # All of them, even if one fails: the next frame is tried with the same workers.
+        wait(running)
+        for done in running:
+            done.result()
 
     def close(self) -> None:
         """Stop the threads."""

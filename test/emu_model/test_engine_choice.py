@@ -18,6 +18,27 @@ def test_a_provider_that_does_not_start_is_an_error(path, monkeypatch):
         create_engine(path, 'onnxruntime', 'cuda')
 
 
+def test_tensorrt_keeps_what_it_compiled_of_each_checkpoint_apart(path, tmp_path, monkeypatch):
+    other = tmp_path / 'other.safetensors'
+    network = checkpoint.load(path)
+    with torch.no_grad():
+        network.heads['depth'].predict.bias += 1.0
+    checkpoint.save(network, network.info, other)
+    folders = []
+
+    def start(graph, options, providers, **_):
+        folders.append(providers[0][1]['trt_engine_cache_path'])
+        raise RuntimeError('no TensorRT here')
+
+    names = ['TensorrtExecutionProvider', 'CPUExecutionProvider']
+    monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: names)
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', start)
+    for each in (path, path, other):
+        with pytest.raises(RuntimeError, match='no TensorRT here'):
+            create_engine(each, 'onnxruntime', providers=names)
+    assert folders[0] == folders[1] != folders[2]
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -77,6 +98,8 @@ def test_a_missing_package_names_the_extra_that_brings_it(name, path, monkeypatc
         ({'torch', 'openvino'}, 'cuda:1', 2, True, 'torch', 'PyTorch runs on the GPU'),
         ({'torch', 'onnxruntime'}, 'cpu', 0, False, 'onnxruntime', 'and OpenVINO is not'),
         ({'onnxruntime', 'openvino'}, 'cuda', 1, False, 'onnxruntime', 'on the CPU only'),
+        ({*ENGINES}, 'cuda', 1, False, 'onnxruntime', 'on the CPU only'),
+        ({*ENGINES}, 'cuda', 0, False, 'torch', 'PyTorch runs on the GPU'),
         ({'torch'}, 'cpu', 0, False, 'torch', 'neither OpenVINO nor ONNX Runtime'),
     ],
 )

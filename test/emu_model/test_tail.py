@@ -1,5 +1,7 @@
 """Heads and maps in strips against the plain PyTorch forms, in both runtimes."""
 
+import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from emu_model.engines import onnxruntime_engine, openvino_engine, strips
 from emu_model.engines.strips import (
     HeadStrips,
+    Job,
     StripPool,
     TailStrips,
     strip_starts,
@@ -162,3 +165,23 @@ def test_a_failing_strip_fails_the_whole(pool):
 
     with pytest.raises(RuntimeError, match='out of memory'):
         pool.run([broken, broken], [strips.Job((), ())] * 3)
+
+
+def test_a_worker_that_fails_is_told_of_once_no_other_is_at_work(pool):
+    failed, at_work = threading.Event(), threading.Event()
+
+    def fail(inputs):
+        assert at_work.wait(10)
+        failed.set()
+        raise RuntimeError('out of memory')
+
+    def go_on(inputs):
+        at_work.set()
+        assert failed.wait(10)
+        time.sleep(0.05)
+        at_work.clear()
+        return []
+
+    with pytest.raises(RuntimeError, match='out of memory'):
+        pool.run([fail, go_on], [Job((), ()), Job((), ())])
+    assert not at_work.is_set()
