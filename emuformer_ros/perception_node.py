@@ -22,12 +22,13 @@ from emuformer_ros.camera.camera import Camera, Frame
 from emuformer_ros.camera.mailbox import Mailbox
 from emuformer_ros.dds_profile import profile_environment
 from emuformer_ros.health.diagnostics import DiagnosticsPublisher
-from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang
+from emuformer_ros.health.engine_health import EngineHealth, hang, hang_limit_s
 from emuformer_ros.interruption import interruptible, run_until_interrupted
 from emuformer_ros.parameters import PARAMETERS, Change, ParameterSpec, conflict
 from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.service_guards import refuse_impossible_transitions, refuse_impossible_values
 from emuformer_ros.shared_memory import remove_dead_segments
+from emuformer_ros.throttling import at_most_every
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
@@ -134,6 +135,7 @@ class PerceptionNode(LifecycleNode):
         if not self.stop():
             self.get_logger().error(f'cannot deactivate: {self._hang()}')
             self._worker.resume()
+            self._problem = ''  # the next failure, if there is one, notes it again
             return TransitionCallbackReturn.FAILURE
         if self._problem:
             return TransitionCallbackReturn.ERROR
@@ -169,7 +171,8 @@ class PerceptionNode(LifecycleNode):
         Returns:
             Whether that is done: not while the engine does not answer.
         """
-        if self._worker is not None and not self._worker.stop(HANG_S):
+        worker = self._worker
+        if worker is not None and not worker.stop(hang_limit_s(worker.last_s)):
             return False
         self._worker = None
         for camera in self.cameras:
@@ -281,12 +284,13 @@ class PerceptionNode(LifecycleNode):
 
     def _hang(self) -> str:
         """What to do about an engine that does not answer; empty while it may."""
-        return hang(self._worker.busy_s) if self._worker else ''
+        worker = self._worker
+        return hang(worker.busy_s, worker.last_s) if worker else ''
 
     def _publish_diagnostics(self) -> None:
         hanging = self._hang()
         if hanging:
-            self.get_logger().error(hanging, throttle_duration_sec=_THROTTLE_S)
+            self.get_logger().error(hanging, **at_most_every(_THROTTLE_S))
         self._diagnostics.publish(
             self._state, self._engine, self.cameras, self._problem or hanging
         )

@@ -21,6 +21,7 @@ from emuformer_ros.health.engine_health import EngineHealth
 from emuformer_ros.maps.depth_limits import DepthLimitError, DepthLimits, depth_limits
 from emuformer_ros.maps.outputs import FrameMaps, MapTopic
 from emuformer_ros.maps.point_cloud import PointClouds
+from emuformer_ros.throttling import at_most_every
 
 _THROTTLE_S = 2.0
 
@@ -45,6 +46,11 @@ class _Job:
     picture: np.ndarray
     geometry: FrameGeometry
     limits: DepthLimits | None
+
+    @property
+    def tasks(self) -> set[str]:
+        """The tasks whose maps are subscribed to."""
+        return {topic.task for topic in self.wanted}
 
     @property
     def needs(self) -> set[str]:
@@ -105,7 +111,7 @@ class Pipeline:
             self._logger.warning(
                 f'{len(batch)} images at once failed ({reason}) and are tried one by one: if that '
                 'goes on, lower max_batch',
-                throttle_duration_sec=_THROTTLE_S,
+                **at_most_every(_THROTTLE_S),
             )
             for job in batch:
                 yield from self._predictions([job])
@@ -141,7 +147,7 @@ class Pipeline:
         needs: set[str] = set()
         for job in batch:
             needs |= job.needs
-            needs |= job.frame.camera.watch.needs({topic.task for topic in job.wanted})
+            needs |= job.frame.camera.watch.needs(job.tasks)
         predicted = self._engine.predict(
             batch_of(pictures), tuple(needs), batch[0].geometry.predicted_size
         )
@@ -154,7 +160,7 @@ class Pipeline:
             prediction = job.geometry.maps(prediction)
             self._publish(job, self._maps(job, prediction))
             # After the maps: whoever waits for them need not wait for this.
-            frame.camera.watch.update(frame.time_s, prediction)
+            frame.camera.watch.update(frame.time_s, prediction, job.tasks)
         except Exception as error:  # as above
             self._fail(frame.camera, _reason(error))
         else:
@@ -200,7 +206,7 @@ class Pipeline:
         count = camera.statistics.refuse(reason)
         camera.logger.error(
             f"cannot use an image on '{camera.input.image_topic}': {reason} ({count} so far)",
-            throttle_duration_sec=_THROTTLE_S,
+            **at_most_every(_THROTTLE_S),
         )
 
     def _fail(self, camera: Camera, reason: str) -> None:
@@ -209,7 +215,7 @@ class Pipeline:
         count = camera.statistics.fail(reason)
         camera.logger.error(
             f"cannot process an image on '{camera.input.image_topic}': {reason} ({count} so far)",
-            throttle_duration_sec=_THROTTLE_S,
+            **at_most_every(_THROTTLE_S),
         )
 
 

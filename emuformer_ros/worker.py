@@ -24,6 +24,7 @@ class Worker:
         self._process = process
         self._most = most
         self._busy_since_s: float | None = None
+        self._last_s = 0.0
         self._stopping = self._ended = False
         self._changes = threading.Lock()  # of the two
         mailbox.open()
@@ -34,6 +35,11 @@ class Worker:
         """How long it has been at the items that it is at, in seconds; 0 while it waits."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
+
+    @property
+    def last_s(self) -> float:
+        """How long the items took that it was at last, in seconds; 0 before there were any."""
+        return self._last_s
 
     def stop(self, busy_limit_s: float = math.inf) -> bool:
         """Take no more items, and end the thread; what is being processed is finished first.
@@ -70,7 +76,7 @@ class Worker:
             if items:
                 self._busy_since_s = time.monotonic()
                 self._process(items)
-                self._busy_since_s = None
+                self._last_s, self._busy_since_s = self.busy_s, None
                 continue
             with self._changes:
                 if self._stopping:

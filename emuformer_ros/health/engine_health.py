@@ -5,6 +5,9 @@ from collections.abc import Callable
 HANG_S = 5.0
 """Seconds at the same images after which an engine that is warm may be taken to hang."""
 
+_SLOWER = 5.0
+"""By how much an engine that takes longer than that may be slower than the last time."""
+
 
 class EngineHealth:
     """Counts the failures in a row of what all cameras share.
@@ -50,13 +53,23 @@ class EngineHealth:
         )
 
 
-def hang(busy_s: float) -> str:
+def hang_limit_s(last_s: float) -> float:
+    """Seconds at the same images after which the engine may be taken to hang.
+
+    Args:
+        last_s: How long the images before took; 0 where there were none.
+    """
+    return max(HANG_S, _SLOWER * last_s)
+
+
+def hang(busy_s: float, last_s: float) -> str:
     """What to do about an engine that does not answer; empty while it may.
 
     Args:
         busy_s: How long it has been at the same images.
+        last_s: As for `hang_limit_s`.
     """
-    if busy_s <= HANG_S:
+    if busy_s <= hang_limit_s(last_s):
         return ''
     return (
         f'the node has been at the same images for {busy_s:.0f} s: if the engine does not come '

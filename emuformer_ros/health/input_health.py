@@ -6,6 +6,7 @@ from std_msgs.msg import Header
 
 from emuformer_ros.health.frame_statistics import FrameReport, FrameStatistics
 from emuformer_ros.health.stamps import StampMonitor, stamp_s
+from emuformer_ros.throttling import at_most_every
 
 _THROTTLE_S = 10.0
 
@@ -59,7 +60,7 @@ class InputHealth:
         """
         if self._waits_for_clock():
             self._statistics.receive()
-            self._node.get_logger().warning(_NO_CLOCK, throttle_duration_sec=_THROTTLE_S)
+            self._node.get_logger().warning(_NO_CLOCK, **at_most_every(_THROTTLE_S))
             return stamp_s(header)
         now_s = self._now_s()
         check = self._stamps.check(stamp_s(header), now_s)
@@ -72,19 +73,19 @@ class InputHealth:
             self._logger.warning(
                 f'the stamps of {images} went back by {check.jump_back_s:.1f} s, so that alarm, '
                 f'rate and latency start anew: {_WENT_BACK}',
-                throttle_duration_sec=_THROTTLE_S,
+                **at_most_every(_THROTTLE_S),
             )
         if check.ahead_s:
             self._statistics.get_ahead()
             self._logger.warning(
                 f'{images} are stamped {check.ahead_s:.1f} s in the future: {_AHEAD}',
-                throttle_duration_sec=_THROTTLE_S,
+                **at_most_every(_THROTTLE_S),
             )
         if check.is_older_than(self._max_age_s()):
             self._statistics.expire()
             self._logger.warning(
                 f'{images} are dropped, {check.age_s:.1f} s old: {_TOO_OLD}',
-                throttle_duration_sec=_THROTTLE_S,
+                **at_most_every(_THROTTLE_S),
             )
             return None
         return stamp_s(header)
@@ -114,13 +115,11 @@ class InputHealth:
         if self._max_age_s() > 0:
             self._statistics.refuse(_AGELESS)
             self._logger.error(
-                f"cannot use an image on '{topic}': {_AGELESS}", throttle_duration_sec=_THROTTLE_S
+                f"cannot use an image on '{topic}': {_AGELESS}", **at_most_every(_THROTTLE_S)
             )
             return False
         self._statistics.lack_stamp()
-        self._logger.warning(
-            f"images on '{topic}' {_UNSTAMPED}", throttle_duration_sec=_THROTTLE_S
-        )
+        self._logger.warning(f"images on '{topic}' {_UNSTAMPED}", **at_most_every(_THROTTLE_S))
         return True
 
     def _max_age_s(self) -> float:

@@ -76,16 +76,19 @@ class UncertaintyWatch:
         """
         return {name for name in self.levels() if _WATCHED[name].task in tasks}
 
-    def update(self, stamp_s: float, prediction: Prediction) -> None:
+    def update(self, stamp_s: float, prediction: Prediction, tasks: Collection[str]) -> None:
         """Take in a frame.
 
         Args:
             stamp_s: Its stamp, in seconds; when it arrived, where it has none of its own.
             prediction: The maps as the network gives them; the uncertainties that are not there
                 are not watched.
+            tasks: Those whose maps are subscribed to; what a batch has for the sake of another
+                camera is not watched.
         """
         maps = prediction.maps()
-        levels = {name: level for name, level in self.levels().items() if name in maps}
+        wanted = self.needs(tasks) & maps.keys()
+        levels = {name: level for name, level in self.levels().items() if name in wanted}
         self._alarms.adjust(levels, self._parameter('alarm_hold_s'))
         self._means = {name: _mean(maps[name]) for name in levels}
         self._alarms.update(stamp_s, self._means)

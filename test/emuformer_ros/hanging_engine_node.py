@@ -25,7 +25,7 @@ def create_hanging_engine(*arguments, **options):
 
 
 perception_node.create_engine = create_hanging_engine
-engine_health.HANG_S = perception_node.HANG_S = 0.5
+engine_health.HANG_S = 0.5
 
 if __name__ == '__main__':
     signal.signal(signal.SIGUSR1, lambda *_: go_on.set())

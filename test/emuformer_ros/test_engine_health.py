@@ -1,6 +1,6 @@
 import pytest
 
-from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang
+from emuformer_ros.health.engine_health import HANG_S, EngineHealth, hang, hang_limit_s
 
 
 @pytest.fixture
@@ -41,5 +41,13 @@ def test_without_a_limit_an_engine_is_never_given_up(health):
 
 
 def test_an_engine_hangs_beyond_the_limit_and_the_problem_says_for_how_long():
-    assert hang(0.0) == hang(HANG_S) == ''
-    assert hang(HANG_S + 2.3).startswith('the node has been at the same images for 7 s: if the')
+    assert hang(0.0, 0.0) == hang(HANG_S, 0.0) == ''
+    problem = hang(HANG_S + 2.3, 0.1)
+    assert problem.startswith('the node has been at the same images for 7 s: if the')
+
+
+def test_an_engine_that_has_always_been_slow_does_not_hang():
+    assert hang_limit_s(0.1) == HANG_S
+    assert hang_limit_s(27.5) > 2 * 27.5
+    assert hang(30.0, 27.5) == ''
+    assert hang(300.0, 27.5) != ''

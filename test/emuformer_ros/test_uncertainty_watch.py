@@ -11,6 +11,7 @@ NORMAL = {
     'depth_std': {'frame_mean': {'0.95': 4.0, '0.99': 5.0}},
 }
 CALM, HIGH = 0.5, 1.5
+TASKS = ('semantic', 'depth')
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def feed(watch, entropies, start_s=0.0, period_s=0.5, depth_std=1.0):
             'depth_std': np.full((4, 6), depth_std, np.float32),
         }
         wanted = {name: values for name, values in maps.items() if name in watch.levels()}
-        watch.update(start_s + index * period_s, Prediction(**wanted))
+        watch.update(start_s + index * period_s, Prediction(**wanted), TASKS)
         alarms.append(bool(watch.problems()))
     return alarms
 
@@ -154,8 +155,17 @@ def test_an_uncertainty_is_computed_only_where_a_map_of_its_task_is_wanted(watch
     assert watch.needs({'semantic', 'depth'}) == {'entropy', 'depth_std'}
     assert watch.needs(()) == set()
 
-    watch.update(0.0, Prediction(depth_std=np.ones((4, 6), np.float32)))
+    watch.update(0.0, Prediction(depth_std=np.ones((4, 6), np.float32)), TASKS)
     assert 'entropy_mean' not in watch.values()
+
+
+def test_what_a_batch_has_for_another_camera_is_not_watched(watch):
+    maps = {name: np.full((4, 6), 20.0, np.float32) for name in ('entropy', 'depth_std')}
+    for second in range(3):
+        watch.update(second, Prediction(**maps), {'semantic'})
+
+    assert 'depth_std_state' not in watch.values()
+    assert [problem.split(' has')[0] for problem in watch.problems()] == ['semantic uncertainty']
 
 
 def test_a_level_for_a_task_that_the_network_lacks_is_ignored(parameters):
@@ -167,7 +177,7 @@ def test_a_level_for_a_task_that_the_network_lacks_is_ignored(parameters):
 def test_pixels_that_the_network_did_not_see_do_not_count(watch):
     entropy = np.full((4, 6), 0.25, np.float32)
     entropy[:2] = np.nan
-    watch.update(0.0, Prediction(entropy=entropy))
+    watch.update(0.0, Prediction(entropy=entropy), TASKS)
 
     assert watch.values()['entropy_mean'] == '0.25'
 
@@ -176,7 +186,8 @@ def test_pixels_that_the_network_did_not_see_do_not_count(watch):
 def test_a_map_without_a_number_is_an_excess(watch):
     nothing = np.full((4, 6), np.nan, np.float32)
     for second in range(3):
-        watch.update(second, Prediction(entropy=nothing, depth_std=np.ones((4, 6), np.float32)))
+        maps = Prediction(entropy=nothing, depth_std=np.ones((4, 6), np.float32))
+        watch.update(second, maps, TASKS)
 
     assert '(now nan)' in watch.problems()[0]
 

@@ -79,10 +79,12 @@ def test_how_long_it_is_busy_begins_with_the_items_and_ends_with_them():
     assert gate.busy.wait(10)
     first_s = worker.busy_s
     assert 0.0 < first_s < worker.busy_s < time.monotonic() - before_s
+    assert worker.last_s == 0.0
     gate.go_on.set()
     worker.stop()
 
     assert worker.busy_s == 0.0
+    assert first_s < worker.last_s < time.monotonic() - before_s
 
 
 def test_stopping_finishes_the_item_that_is_being_processed():
