@@ -19,7 +19,8 @@ class DistillationModule(NetworkModule):
     """A student trained on the labels and on what its teacher makes of the same frames.
 
     The teacher sees each frame in jittered colours, with the same geometry; it is never trained
-    nor stored with the student.
+    nor stored with the student. What it says of depth is rescaled from the focal length that it
+    was trained for to the student's.
 
     Args:
         teacher: Checkpoint of the teacher: a file, or the folder of an ensemble.
@@ -50,6 +51,7 @@ class DistillationModule(NetworkModule):
         self.weights |= {'kl': kl_weight, 'rmsle': rmsle_weight}
         # In a tuple, so that the teacher is no part of the student's state.
         self._teacher: tuple[Samples] | None = None
+        self._depth_scale = 1.0
 
     def on_fit_start(self) -> None:
         """Load the teacher next to the student."""
@@ -62,6 +64,8 @@ class DistillationModule(NetworkModule):
                 f'{len(self.info.class_names)}: it must know all tasks and the same classes'
             )
         self._check_variance(teacher.info)
+        if 'depth' in self.info.tasks:
+            self._depth_scale = self.info.focal_length_px / teacher.info.focal_length_px
         self._teacher = (teacher.requires_grad_(False).to(self.device),)
 
     def _check_variance(self, teacher: CheckpointInfo) -> None:
@@ -99,4 +103,5 @@ class DistillationModule(NetworkModule):
     @torch.no_grad()
     def _ask_teacher(self, image: Tensor) -> Distribution:
         jittered = colour_jitter(image, self.jitter)
-        return predict_distribution(self._teacher[0], self.normalise(jittered), image.shape[2:])
+        taught = predict_distribution(self._teacher[0], self.normalise(jittered), image.shape[2:])
+        return taught.rescaled(image.new_full((len(image),), self._depth_scale))

@@ -64,6 +64,18 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(module, batc
     assert terms['rmsle'].item() == pytest.approx(1e-4, rel=0.01)
 
 
+def test_a_teacher_for_another_focal_length_is_rescaled(module, batch):
+    module.info = dataclasses.replace(module.info, focal_length_px=2 * module.info.focal_length_px)
+    module.on_fit_start()
+    terms = module.loss_terms(batch)
+    variance = predict_distribution(
+        module.network, module.normalise(batch['image']), (32, 48)
+    ).depth_variance[batch['not_padding']]
+    # The teacher is the student, but everything is twice as far for it.
+    apart = torch.log1p(4 * variance) - torch.log1p(variance)
+    assert terms['rmsle'].item() == pytest.approx(apart.square().mean().sqrt().item(), rel=1e-4)
+
+
 def test_the_teacher_alone_sees_other_colours(module, batch):
     seen = []
     module._teacher[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
