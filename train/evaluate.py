@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from train.arguments import data_options
+from train.cli import INTERRUPTED
 from train.data import DATASETS
 from train.errors import print_error
 from train.evaluation import EvaluationData, evaluate_checkpoint
@@ -17,7 +18,7 @@ from train.files import write_json
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit code."""
+    """Command line; returns the exit code: 0, 1 after an error, 130 when interrupted."""
     options = _parse(arguments)
     data = EvaluationData(
         options.data,
@@ -32,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         content, _ = evaluate_checkpoint(options.checkpoint, data, options.size, options.device)
         write_json(options.output, content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         print_error(error)
         return 1
+    except KeyboardInterrupt:
+        print('stopped: nothing was written')
+        return INTERRUPTED
     print(f'wrote {options.output}')
     return 0
 
@@ -61,7 +65,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=int,
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
-        help="size to evaluate at; the checkpoint's by default",
+        help="size to evaluate at; the checkpoint's by default, each frame's own if it has none",
     )
     parser.add_argument(
         '--shifts', nargs='*', default=[], help='shifts to tell from normal frames'
@@ -71,7 +75,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         action='store_true',
         help="compare at each frame's own size, and report depth as papers on KITTI do as well",
     )
-    parser.add_argument('--batch-size', type=int, default=8, help='frames at a time')
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=8,
+        help='frames at a time; one by one where they keep their size',
+    )
     parser.add_argument('--workers', type=int, default=2, help='processes that read frames')
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'")
     parser.add_argument('--output', type=Path, required=True, help='JSON file to write')

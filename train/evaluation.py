@@ -42,11 +42,11 @@ class EvaluationData:
         options: Further options of the data set.
         shifts: Shifts to tell from normal frames; synthetic scenes only.
         shift_options: What differs from `options` for shifted frames, such as their number.
-        batch_size: Frames at a time.
+        batch_size: Frames at a time; it is one where frames keep their size, which may differ.
         workers: Processes that read frames.
         eigen: Whether depth is also reported as papers on KITTI do (emu_model.metrics.eigen).
-            Frames then keep their size, one at a time: a network still runs at its own size, and
-            its maps are compared at the frame's.
+            Frames then keep their size: a network still runs at its own size, and its maps are
+            compared at the frame's.
     """
 
     name: str
@@ -60,9 +60,9 @@ class EvaluationData:
     eigen: bool = False
 
     def batches(self, size: tuple[int, int] | None, shift: str | None = None) -> DataLoader:
-        """The frames at a size, in order; of a shift, if one is named."""
+        """The frames at a size, or at their own, in order; of a shift, if one is named."""
         dataset = self._frames if shift is None else self._shifted(shift)
-        if self.eigen:
+        if self.eigen or size is None:
             return loader_of(dataset, None, 1, self.workers)
         return loader_of(dataset, size, self.batch_size, self.workers)
 
@@ -73,8 +73,10 @@ class EvaluationData:
     def check(self, checkpoint: Path, info: CheckpointInfo) -> None:
         """Refuse a checkpoint, which is `info`, whose classes are not those of the frames.
 
+        Data is opened for this, shifted frames too, so what cannot be used is refused as well.
+
         Raises:
-            ValueError: If they are not, or the data cannot be used.
+            ValueError: If they are not, or the data or a shift cannot be used.
         """
         dataset = self._frames
         compared = 'semantic' in info.tasks and dataset.labelled
@@ -86,6 +88,8 @@ class EvaluationData:
                 'on; those of imported weights get their names with '
                 'python -m emu_model.import_weights --labels'
             )
+        for shift in self.shifts:
+            self._shifted(shift)
 
     @cached_property
     def _frames(self) -> FrameDataset:
@@ -131,7 +135,8 @@ def evaluate_checkpoint(
     Args:
         checkpoint: A file, or the folder of an ensemble.
         data: The frames.
-        size: (height, width) to evaluate at; the checkpoint's by default.
+        size: (height, width) to evaluate at; the checkpoint's by default, and each frame's own if
+            it has none.
         device: As for emu_model.create_engine.
 
     Returns:
@@ -272,7 +277,10 @@ def shift_auroc(
 
 
 def loader_of(dataset, size: tuple[int, int] | None, batch_size: int, workers: int) -> DataLoader:
-    """Plain frames of a data set in order, all of one size."""
+    """Plain frames of a data set in order, at a size; None leaves them at theirs.
+
+    Frames of different sizes do not fit into one batch.
+    """
     resize = Resize(*size) if size else None
     return DataLoader(
         EvaluationDataset(dataset, resize),
@@ -283,11 +291,19 @@ def loader_of(dataset, size: tuple[int, int] | None, batch_size: int, workers: i
 
 
 def predict(network: Samples, image: Tensor, size: tuple[int, int] | None = None) -> Distribution:
-    """What a network that runs at a size believes of images (B, 3, H, W) in 0…1, at theirs."""
+    """What a network that runs at a size believes of images (B, 3, H, W) in 0…1, at theirs.
+
+    Offsets are in pixels of the images, not of what the network sees.
+    """
     info = network.info
     mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (info.mean, info.std))
     seen = image if size is None else F.interpolate(image, size, mode='bilinear', antialias=True)
-    return predict_distribution(network, (seen - mean) / std, image.shape[2:])
+    distribution = predict_distribution(network, (seen - mean) / std, image.shape[2:])
+    if distribution.offsets is None:
+        return distribution
+    rows, columns = (full / part for full, part in zip(image.shape[2:], seen.shape[2:]))
+    magnified = image.new_tensor((columns, rows)).view(1, 2, 1, 1)
+    return replace(distribution, offsets=distribution.offsets * magnified)
 
 
 def _predict_frames(

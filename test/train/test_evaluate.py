@@ -1,14 +1,18 @@
 import dataclasses
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from stereo_files import DRIVE, noise_image, write_image, write_kitti_raw
 
 import emu_model
 from emu_model import checkpoint
+from emu_model.checkpoint import CheckpointInfo
 from emu_model.engines import create_engine
 from emu_model.evaluation import Evaluation
 from emu_model.metrics import InstanceMetrics
@@ -19,6 +23,7 @@ from train.data.transforms import Resize
 from train.evaluate import main
 from train.evaluation import evaluate, loader_of, shift_auroc
 
+ROOT = Path(__file__).parents[2]
 KEYS = {
     'network',
     'method',
@@ -129,6 +134,77 @@ def believed_of(network, image, size):
     return predict_distribution(network, (seen - mean) / std, image.shape[:2])
 
 
+class ExactOffsets(torch.nn.Module):
+    """A network that knows where an object is, whose offsets are in pixels of what it sees.
+
+    Args:
+        centroid: (column, row) in the frame.
+        frame_size: (height, width) of the frame.
+    """
+
+    info = CheckpointInfo(network='InstanceFormer', backbone='', head_width=1)
+
+    def __init__(self, centroid, frame_size):
+        super().__init__()
+        self.centroid = torch.nn.Parameter(torch.tensor(centroid))
+        self.frame_size = frame_size
+
+    def samples(self, image):
+        height, width = image.shape[2:]
+        rows, columns = (
+            full / seen for full, seen in zip(self.frame_size, (height, width), strict=True)
+        )
+        right = (self.centroid[0] + 0.5) / columns - (torch.arange(width) + 0.5)
+        down = (self.centroid[1] + 0.5) / rows - (torch.arange(height) + 0.5)
+        yield {'instance': torch.stack(torch.meshgrid(right, down, indexing='xy'))[None]}
+
+
+@pytest.mark.parametrize('size', [None, (64, 96), (16, 48), (32, 24)])
+def test_exact_offsets_are_exact_at_whatever_size_a_network_runs(size):
+    # One object away from the border, where enlarged maps are no longer linear.
+    instances = torch.zeros(1, 64, 96, dtype=torch.int32)
+    instances[:, 10:50, 20:81] = 7
+    batch = {
+        'image': torch.zeros(1, 3, 64, 96),
+        'classes': torch.zeros_like(instances),
+        'depth': torch.zeros(1, 64, 96),
+        'instances': instances,
+    }
+    network = ExactOffsets((50.0, 29.5), (64, 96))
+    figures = evaluate(network, [batch], size=size).figures['instance']
+    assert figures['offset_error'] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_checkpoint_without_a_size_sees_each_frame_at_its_own(trained, tmp_path, monkeypatch):
+    # Cost is measured at this size, and at the usual one that takes long.
+    monkeypatch.setattr('train.evaluation.UNSIZED_FRAME', (32, 48))
+    write_kitti_raw(tmp_path, frames=2)
+    write_image(tmp_path / DRIVE / 'image_02/data/0000000001.png', noise_image(1, (40, 64)))
+    (tmp_path / 'eigen_test_files.txt').write_text(f'{DRIVE} 0 l\n{DRIVE} 1 l\n')
+    # Ahead and to the upper left, where images as small as these are of KITTI's.
+    rng = np.random.default_rng(0)
+    ahead, left, up, reflectance = rng.uniform((5, 0.7, 0.1, 1), (60, 0.9, 0.3, 1), (4000, 4)).T
+    points = np.stack([ahead, ahead * left, ahead * up, reflectance], axis=1)
+    scans = tmp_path / DRIVE / 'velodyne_points' / 'data'
+    scans.mkdir(parents=True)
+    for number in range(2):
+        points.astype(np.float32).tofile(scans / f'{number:010d}.bin')
+    sizeless = {'input_size': None, 'focal_length_px': None}
+    file = resaved(trained, tmp_path / 'network.safetensors', **sizeless)
+    command = [str(file), '--data=kitti', f'--root={tmp_path}', '--data-options={"crop": null}']
+    command += ['--device=cpu', '--workers=0', f'--output={tmp_path}/figures.json']
+    assert main(command) == 0
+    errors = []
+    for frame in map(build('kitti', tmp_path, 'test', crop=None).read, range(2)):
+        believed = believed_of(emu_model.load(file), frame.image, frame.size)
+        measured = frame.depth > 0
+        assert measured.any()
+        errors.append((believed.depth[0].numpy() - frame.depth)[measured])
+    found = json.loads((tmp_path / 'figures.json').read_text())['depth']
+    assert found['pixels'] == sum(map(len, errors))
+    assert found['rmse'] == pytest.approx(np.sqrt(np.mean(np.concatenate(errors) ** 2)), rel=1e-5)
+
+
 def test_shifts_are_told_apart_by_each_uncertainty():
     normal = {'entropy': [0.1, 0.2], 'depth_std': [1.0, 2.0]}
     shifted = {'fog': {'entropy': [0.3, 0.4], 'depth_std': [0.5, 1.5]}}
@@ -205,7 +281,7 @@ def test_an_error_is_a_sentence(tmp_path, capsys):
 
 
 def test_the_documentation_names_exactly_the_keys_that_are_written(trained, dataset):
-    sections = documented_keys(Path(__file__).parents[2] / 'docs' / 'evaluation.md')
+    sections = documented_keys(ROOT / 'docs' / 'evaluation.md')
     network = emu_model.load(trained)
     figures = evaluate(network, loader_of(dataset, None, 5, 0)).figures
     assert set(sections['The JSON object']) == KEYS
@@ -218,6 +294,16 @@ def test_the_documentation_names_exactly_the_keys_that_are_written(trained, data
     assert sections['`instance`'] == list(InstanceMetrics(()).compute())
     timed = describe_times(create_engine(trained, 'torch', 'cpu'), [1.0], (32, 48))
     assert sections['`inference_ms`'] == list(timed)
+
+
+def test_documented_commands_on_cityscapes_have_the_options_of_its_stereo_training():
+    config = ROOT / 'train' / 'configs' / 'stereo' / 'cityscapes.yaml'
+    trained_with = yaml.safe_load(config.read_text())['data']['options']
+    page = (ROOT / 'docs' / 'training.md').read_text().replace('\\\n', '')
+    (section,) = re.findall(r'\n## Stereo pairs\n(.*?)\n## ', page, flags=re.DOTALL)
+    (command,) = re.findall(r'python -m train.evaluate .* --data cityscapes .*', section)
+    words = shlex.split(command)
+    assert json.loads(words[words.index('--data-options') + 1]) == trained_with
 
 
 def test_times_are_described_by_their_median_and_quartiles(trained):
