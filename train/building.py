@@ -30,6 +30,9 @@ _MUST_MATCH = {
 }
 _SHOWN_OF_A_VALUE = 60
 
+DROPOUT_OPTION = 'proj_drop_rate'
+"""The option of encoders with dropout sites, which Monte Carlo dropout needs."""
+
 
 def describe(options: Any, data: FrameDataModule, origin: Path | None) -> CheckpointInfo:
     """What is to be trained.
@@ -132,9 +135,11 @@ def _shown(info: CheckpointInfo, field: str) -> str:
 
 
 def _backbone_options(options: Any, origin: Path | None) -> dict[str, Any]:
-    chosen = {'drop_path_rate': options.drop_path_rate}
+    chosen = {}
+    if options.drop_path_rate:  # Some encoders of timm have no such option.
+        chosen['drop_path_rate'] = options.drop_path_rate
     if options.method == 'mc_dropout':
-        chosen['proj_drop_rate'] = options.dropout
+        chosen[DROPOUT_OPTION] = options.dropout
     if origin:
         known = read_info(origin).backbone_options
         chosen |= {key: known[key] for key in known if key.endswith('norm_eps')}

@@ -53,5 +53,15 @@ def polynomial_factor(step: int, max_steps: int, *, warmup_steps: int, power: fl
         warmup_steps: Steps that the warm-up takes.
         power: Of the decay; 0 for none.
     """
-    warm = min(1.0, (step + 1) / (warmup_steps + 1))
-    return warm * math.pow(max(0.0, 1 - step / max_steps), power)
+    decay = math.pow(max(0.0, 1 - step / max_steps), power)
+    return warm_up_factor(step, warmup_steps) * decay
+
+
+def warm_up_factor(step: int, warmup_steps: int) -> float:
+    """What learning rates are multiplied by in a linear warm-up: 1 once it is over.
+
+    Args:
+        step: Steps done.
+        warmup_steps: Steps that the warm-up takes.
+    """
+    return min(1.0, (step + 1) / (warmup_steps + 1))

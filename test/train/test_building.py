@@ -83,6 +83,16 @@ def test_every_depth_head_starts_at_the_mean_depth(target, bias, info):
         assert heads['depth'].predict.bias[0] == bias
 
 
+def test_an_encoder_without_stochastic_depth_trains_at_a_rate_of_zero(arguments, tmp_path, capsys):
+    options = ['--trainer.max_steps=1', '--model.backbone=densenet121']
+    assert run(NetworkModule, '', [*arguments, *options, f'--output={tmp_path / "not"}']) == 1
+    assert "does not take the options {'drop_path_rate': 0.1}" in capsys.readouterr().err
+    options += ['--model.drop_path_rate=0']
+    assert run(NetworkModule, '', [*arguments, *options, f'--output={tmp_path / "zero"}']) == 0
+    info = read_info(tmp_path / 'zero' / 'network.safetensors')
+    assert (info.backbone, info.backbone_options) == ('densenet121', {})
+
+
 def test_a_run_says_what_it_cannot_start_from(arguments, checkpoints, tmp_path, capsys):
     options = ['--trainer.max_steps=1', '--model.backbone=mit_b1']
     options += [f'--model.encoder_weights={checkpoints["SegFormer"]}']

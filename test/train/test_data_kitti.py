@@ -73,6 +73,18 @@ def test_depth_is_that_of_the_nearest_point_in_each_pixel(root):
     np.testing.assert_array_equal(sample.image, noise_image(0, SIZE))
 
 
+@pytest.mark.parametrize(('cap', 'farthest'), [(None, 100), (50.0, 50)])
+def test_depth_may_have_no_cap(cap, farthest, root):
+    depth = build('kitti', root, 'test', crop=None, max_depth_m=cap).read(0).depth
+    assert farthest - 2 < depth.max() <= farthest
+
+
+@pytest.mark.parametrize('cap', [0, -80.0])
+def test_a_cap_that_leaves_no_depth_is_refused(cap, root):
+    with pytest.raises(ValueError, match=rf'max_depth_m is {cap}: give a depth over 0\.001 m, or'):
+        build('kitti', root, 'test', max_depth_m=cap)
+
+
 def test_the_scanner_looks_along_the_camera(root):
     # 20 m ahead of the scanner is 0.27 m less ahead of the camera, near the principal point.
     write_scan(root, 0, np.array([[20.0, 0.0, 0.0]]))
@@ -146,9 +158,12 @@ def test_labels_of_another_size_are_refused(semantics):
 
 def test_the_command_that_looks_at_data_sets_knows_them(root, semantics, capsys):
     assert main(['kitti', str(root)]) == 0
-    assert 'test: 1 frames' in capsys.readouterr().out
+    assert 'validation and test: 1 frames' in capsys.readouterr().out
     assert main(['kitti_semantics', str(semantics[0])]) == 0
-    assert 'test: 2 frames' in capsys.readouterr().out
+    # Both splits are the same frames, which are read once.
+    said = capsys.readouterr().out
+    assert 'validation and test: 2 frames' in said
+    assert said.count('looked at') == 1
 
 
 def test_classes_of_another_label_set_are_not_compared(semantics, trained, tmp_path, capsys):

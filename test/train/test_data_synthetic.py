@@ -101,6 +101,27 @@ def test_frames_are_rendered_once_and_more_begin_with_the_same(tmp_path, rendere
     assert rendered == list(range(2 * SHARD_FRAMES))
 
 
+def test_every_file_is_on_the_disk_before_it_has_its_name(tmp_path, rendered, monkeypatch):
+    synced = {}
+    fsync = os.fsync
+
+    def spy(descriptor):
+        file = os.fstat(descriptor)
+        assert not list(tmp_path.rglob('frames-*'))
+        synced[file.st_ino] = file.st_size
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', spy)
+    folder = SyntheticDataset(tmp_path, count=1, workers=1, **SIZE).folder
+    files = [path.stat() for path in folder.rglob('*') if path.is_file()]
+    assert len(files) == len(scene_cache.ARRAYS) + 1
+    assert {file.st_ino: file.st_size for file in files} == synced
+    # Whoever shares the cache may read the frames as they may the folder.
+    assert {path.stat().st_mode for path in folder.iterdir() if path.is_dir()} == {
+        folder.stat().st_mode
+    }
+
+
 def test_frames_of_another_generator_or_set_are_not_used(tmp_path, rendered, monkeypatch):
     folders = {SyntheticDataset(tmp_path, count=1, workers=1, **SIZE).folder}
     for options in (

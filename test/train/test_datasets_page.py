@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import shutil
 import sys
 import textwrap
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from train import data
 from train.cli import create_cli
 from train.data.__main__ import main
+from train.data.dataset import AugmentedDataset, DatasetError, EvaluationDataset
 from train.module import NetworkModule
 
 PAGE = (Path(__file__).parents[2] / 'docs' / 'datasets.md').read_text()
@@ -99,10 +101,48 @@ def test_a_folder_that_does_not_hold_the_example_is_named(root, tmp_path, capsys
     assert str(wrong / 'train.txt') in capsys.readouterr().err
     (wrong / 'train.txt').touch()
     assert main(['robot', str(wrong)]) == 1
-    assert f"split 'train' of 'robot' in '{wrong}' has no frames" in capsys.readouterr().err
+    assert f"'{wrong / 'train.txt'}' is empty: list the names" in capsys.readouterr().err
     (wrong / 'train.txt').write_text('a\n')
     assert main(['robot', str(wrong)]) == 1
     assert f"'{wrong / 'image' / 'a.png'}' is missing" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('registered')
+def test_a_split_without_frames_is_named(root, capsys, monkeypatch):
+    monkeypatch.setattr(data.dataset_class('robot'), '__len__', lambda self: 0)
+    assert main(['robot', str(root)]) == 1
+    assert f"split 'train' of 'robot' in '{root}' has no frames" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('registered')
+@pytest.mark.parametrize('split', SPLITS)
+def test_the_list_of_each_split_is_looked_for(split, root, tmp_path, capsys):
+    shutil.copytree(root, tmp_path / 'copy')
+    missing = tmp_path / 'copy' / f'{split}.txt'
+    missing.unlink()
+    assert main(['robot', str(tmp_path / 'copy')]) == 1
+    assert f"error: '{missing}' is missing: list the names of the" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('registered')
+@pytest.mark.parametrize('class_id', [4, 7, 254])
+def test_class_ids_that_the_data_set_does_not_have_are_refused(class_id, root, tmp_path, capsys):
+    folder = shutil.copytree(root, tmp_path / 'copy')
+    classes = np.full(SIZE, 3, np.uint8)
+    classes[0] = 255
+    classes[7, 5] = class_id
+    assert cv2.imwrite(str(folder / 'classes' / 'c.png'), classes)
+    sentence = f"frame 0 of data set 'robot' has class id {class_id}: the 4 classes"
+    assert main(['robot', str(folder)]) == 1
+    assert sentence in capsys.readouterr().err
+    frames = data.build('robot', folder, 'validation')
+    for read in (
+        lambda: frames[0],
+        lambda: AugmentedDataset(frames, [])[0, 0],
+        lambda: EvaluationDataset(frames)[0, True],
+    ):
+        with pytest.raises(DatasetError, match=sentence):
+            read()
 
 
 @pytest.mark.usefixtures('registered')

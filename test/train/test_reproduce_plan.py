@@ -7,6 +7,8 @@ from train.reproduce.planner import make_plan
 from train.reproduce.scale import SCALES
 from train.reproduce.settings import STUDIES, Settings
 from train.reproduce.tables import GRID_METHODS, NETWORKS
+from train.stereo_ablation.settings import AblationSettings
+from train.weighting.settings import WeightingSettings
 
 
 def plan_of(data='synthetic', backbones=('mit_b0',), scale='full', **options):
@@ -83,6 +85,17 @@ def test_a_single_study_is_complete(study):
         'grid': {(method, 'gnll') for method in GRID_METHODS},
     }
     assert expected[study] <= methods
+
+
+@pytest.mark.parametrize('backbone', ['convnext_atto', 'resnet18'])
+def test_an_encoder_that_has_no_dropout_is_refused_where_that_is_studied(backbone):
+    with pytest.raises(ValueError, match=rf"'grid' .* '{backbone}' .*, or --studies without grid"):
+        Settings('synthetic', None, (backbone,), 'full').check()
+    Settings('synthetic', None, ('mit_b0', backbone), 'full').check()
+    Settings('synthetic', None, (backbone,), 'full', studies=('student', 'ablation')).check()
+    # What these do has no such method.
+    WeightingSettings('synthetic', None, (backbone,), 'full').check()
+    AblationSettings('synthetic', None, (backbone,), 'full').check()
 
 
 @pytest.mark.parametrize(

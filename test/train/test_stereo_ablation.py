@@ -7,6 +7,7 @@ import pytest
 from reproduced import result
 
 from train.cli import create_cli
+from train.reproduce.command import keep_settings
 from train.reproduce.layout import Layout
 from train.reproduce.scale import Scale
 from train.reproduce.training import command_line
@@ -48,6 +49,16 @@ def test_every_run_is_a_command_that_trains_its_variant(plan, tmp_path):
         alone = create_cli(StereoModule, '', command_line(Layout(tmp_path), depth)).model
         assert (alone.hparams.network, alone.hparams.cross_view) == ('DepthFormer', False)
         assert alone.hparams.confidence == variant.confidence
+
+
+def test_trainings_of_two_encoders_are_not_mixed(tmp_path):
+    first, second = (
+        AblationSettings('synthetic', None, (name,), 'quick') for name in ('mit_b0', 'mit_b1')
+    )
+    keep_settings(Layout(tmp_path), first)
+    keep_settings(Layout(tmp_path), first)
+    with pytest.raises(ValueError, match='another experiment, with backbone mit_b0 instead of mi'):
+        keep_settings(Layout(tmp_path), second)
 
 
 def test_variants_differ_from_everything_in_what_they_say():

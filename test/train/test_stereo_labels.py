@@ -280,6 +280,16 @@ def test_files_that_do_not_fit_are_named(cityscapes, tmp_path, capsys):
     assert 'the largest disparity is 0 px: give 1 to 255 px' in capsys.readouterr().err
 
 
+def test_class_ids_that_the_pairs_do_not_have_are_refused(cityscapes, tmp_path, capsys):
+    root, names = cityscapes
+    for name in names:
+        classes = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        classes[1, 2] = 26  # the label id of cars, whose train id is 13
+        write_image(tmp_path / 'right' / 'train' / 'ulm' / f'{name}.png', classes)
+    assert label(root, tmp_path / 'made', f'--labels={tmp_path}') == 1
+    assert ".png' has class id 26: the 19 classes of 'cityscapes' are" in capsys.readouterr().err
+
+
 def test_a_damaged_label_file_is_named(cityscapes, tmp_path):
     root, names = cityscapes
     assert label(root, tmp_path / 'labels') == 0

@@ -53,6 +53,15 @@ def test_kitti_pairs_are_those_of_either_form_of_the_list(kitti, form):
     assert not pair.classes
 
 
+def test_kitti_pairs_may_have_depth_without_a_cap(kitti):
+    nearest, farthest = open_pairs('kitti', kitti, max_depth_m=None).depth_range_m
+    # The smallest disparity of a file, 1/256 pixel, is still depth.
+    assert nearest == 1
+    assert 721.5377 * 0.532725 * 256 < farthest < np.inf
+    with pytest.raises(ValueError, match=r'max_depth_m is 0: give a depth over 1\.0 m, or none'):
+        open_pairs('kitti', kitti, max_depth_m=0)
+
+
 def test_doffs_is_where_the_right_principal_point_lies(kitti):
     path = kitti / DAY / 'calib_cam_to_cam.txt'
     text = path.read_text()

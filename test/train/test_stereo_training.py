@@ -222,6 +222,12 @@ def test_the_learning_rate_falls_to_a_tenth_again_and_again():
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
+def test_the_learning_rate_warms_up_before_it_falls():
+    module = StereoModule(decay_steps=10, warmup_steps=3)
+    factors = [module._learning_rate_factor(step) for step in (0, 1, 2, 3, 9, 10)]
+    assert factors == pytest.approx([0.25, 0.5, 0.75, 1, 1, 0.1])
+
+
 def test_learned_weights_take_the_cross_view_terms_along(trained, batch):
     module = module_of(trained, depth_loss='l1', loss_weighting='homoscedastic')
     assert set(module.term_names()) == JOINT
@@ -237,6 +243,7 @@ def test_learned_weights_take_the_cross_view_terms_along(trained, batch):
     [
         ({'warp_depth': 'true'}, "warp_depth 'true' is unknown: choose of pseudo, predicted"),
         ({'network': 'SegDepthInstanceFormer'}, 'has the instance task'),
+        ({'decay_steps': 0}, 'decay_steps is 0: give 1 or more, or none'),
         (
             {'network': 'SegFormer', 'warp_depth': 'predicted'},
             "network 'SegFormer' predicts no depth to warp views by",

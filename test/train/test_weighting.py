@@ -12,6 +12,7 @@ from emu_model.checkpoint import CheckpointInfo
 from emu_model.tasks import NETWORKS
 from train.cli import create_cli
 from train.module import NetworkModule
+from train.reproduce.command import keep_settings
 from train.reproduce.layout import Layout
 from train.reproduce.scale import Scale
 from train.reproduce.training import command_line
@@ -49,6 +50,16 @@ def test_the_trials_are_those_of_the_paper():
     assert (EQUAL, TASKS) in found
     names = [trial.name for trial in trials.make_trials()]
     assert len(set(names)) == len(names)
+
+
+def test_trainings_of_two_encoders_are_not_mixed(tmp_path):
+    first, second = (
+        WeightingSettings('synthetic', None, (name,), 'quick') for name in ('mit_b0', 'mit_b1')
+    )
+    keep_settings(Layout(tmp_path), first)
+    keep_settings(Layout(tmp_path), first)
+    with pytest.raises(ValueError, match='another experiment, with backbone mit_b0 instead of mi'):
+        keep_settings(Layout(tmp_path), second)
 
 
 @pytest.mark.parametrize('data', settings.SCALES)

@@ -6,7 +6,7 @@ Prints what was found in each split, and stops at the first file that cannot be 
 import argparse
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,18 +40,25 @@ def _look_at(name: str, root: Path, every: int) -> None:
             f"'{root}' is no folder: give the one that holds the data set (docs/datasets.md shows "
             'the layout)'
         )
-    for split in ('train', 'test'):
-        if split not in dataset_class(name).splits:
-            continue
-        dataset = build(name, root, split)
+    for splits in _splits_by_frames(dataset_class(name).splits):
+        dataset = build(name, root, splits[0])
         if not len(dataset):
             raise DatasetError(
-                f"split '{split}' of '{name}' in '{root}' has no frames: look whether the list of "
-                'its frames is empty (docs/datasets.md shows the layout)'
+                f"split '{splits[0]}' of '{name}' in '{root}' has no frames: look whether the "
+                'list of its frames is empty (docs/datasets.md shows the layout)'
             )
-        steps = track(range(0, len(dataset), every), f'{split} frames')
-        print(f'{split}: {len(dataset)} frames')
-        print(summary(dataset, (dataset.read(index) for index in steps)))
+        names = ' and '.join(splits)
+        steps = track(range(0, len(dataset), every), f'{names} frames')
+        print(f'{names}: {len(dataset)} frames')
+        print(summary(dataset, (dataset.read_checked(index) for index in steps)))
+
+
+def _splits_by_frames(published: Mapping[str, str]) -> list[list[str]]:
+    """The splits of a data set; those that name the same frames together."""
+    together = {}
+    for split, name in published.items():
+        together.setdefault(name, []).append(split)
+    return list(together.values())
 
 
 def summary(dataset: FrameDataset, samples: Iterable[Sample]) -> str:

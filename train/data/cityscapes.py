@@ -13,15 +13,15 @@ import numpy as np
 
 from emu_model.geometry import Intrinsics
 from emu_model.labels import CITYSCAPES, UNLABELLED
-from train.data.dataset import DatasetError, FrameDataset, chosen_split
+from train.data.dataset import DatasetError, FrameDataset, chosen_split, depth_range_m
 from train.data.image_files import read_map, read_rgb
 from train.data.sample import Sample
 
 NEAREST_M = 1.0
-UNCAPPED_M = 125_000.0
-"""Just beyond what the smallest disparity, 1/256 pixel, measures."""
 
 PUBLISHED_FRAMES = {'train': 2975, 'val': 500}
+
+_SPLITS = {'train': 'train', 'validation': 'val', 'test': 'val'}
 
 # The label id of each train id 0…18, from the benchmark's definition of its classes.
 _LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
@@ -58,6 +58,7 @@ class CityscapesDataset(FrameDataset):
     name = 'cityscapes'
     labels = CITYSCAPES
     things = tuple(range(CITYSCAPES.id('person'), len(CITYSCAPES)))
+    splits = _SPLITS
 
     def __init__(
         self,
@@ -69,11 +70,10 @@ class CityscapesDataset(FrameDataset):
         instances: bool = False,
     ) -> None:
         self._root = Path(root)
-        published = {'train': 'train', 'validation': 'val', 'test': 'val'}
-        self._split = chosen_split(split, published, self.name)
+        self._split = chosen_split(split, self.splits, self.name)
         self._instances = instances
         self._rows = rows
-        self.depth_range_m = depth_range_m(max_depth_m)
+        self.depth_range_m = depth_range_m(NEAREST_M, max_depth_m)
         self._frames = self._index()
 
     def __len__(self) -> int:
@@ -148,19 +148,6 @@ class CityscapesDataset(FrameDataset):
                 f'{len(missing) - 1} other of {len(images)} images: unpack '
                 f"{kind}_trainvaltest.zip into '{self._root}'"
             )
-
-
-def depth_range_m(max_depth_m: float | None) -> tuple[float, float]:
-    """(nearest, farthest) depth in metres of the data up to `max_depth_m`; None for all of it.
-
-    Raises:
-        ValueError: If no depth is left.
-    """
-    if max_depth_m is not None and not max_depth_m > NEAREST_M:
-        raise ValueError(
-            f'max_depth_m is {max_depth_m}: give a depth over {NEAREST_M} m, or none for all'
-        )
-    return NEAREST_M, UNCAPPED_M if max_depth_m is None else max_depth_m
 
 
 def read_classes(folder: Path, frame: str, size: tuple[int, int]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from emu_model.geometry import Intrinsics
 from emu_model.labels import CITYSCAPES, UNLABELLED
 from train.data.cityscapes import TRAIN_IDS
-from train.data.dataset import DatasetError, FrameDataset, chosen_split
+from train.data.dataset import DatasetError, FrameDataset, chosen_split, depth_range_m
 from train.data.image_files import read_map, read_rgb
 from train.data.kitti_raw import Calibration, RawRecordings, read_split
 from train.data.sample import Sample
@@ -36,19 +36,19 @@ class KITTIDataset(FrameDataset):
         root: Folder with the days of the raw recordings in it.
         split: 'validation' or 'test', which are the same frames.
         files: The list of frames; it may lie in `root`.
-        max_depth_m: Depth beyond it counts as no measurement.
+        max_depth_m: Depth beyond it counts as no measurement; None keeps all.
         crop: 'eigen' or 'garg' evaluates that part of each image alone, None all of it; the
             network sees the whole image.
 
     Raises:
-        ValueError: If the split or the crop is unknown.
+        ValueError: If the split or the crop is unknown, or the depth not positive.
         DatasetError: If files are missing.
     """
 
     name = 'kitti'
     labels = CITYSCAPES
     labelled = False
-    splits = tuple(_EVALUATION_SPLITS)
+    splits = _EVALUATION_SPLITS
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class KITTIDataset(FrameDataset):
         split: str = 'test',
         *,
         files: str | Path = 'eigen_test_files.txt',
-        max_depth_m: float = 80.0,
+        max_depth_m: float | None = 80.0,
         crop: str | None = 'eigen',
     ) -> None:
-        chosen_split(split, _EVALUATION_SPLITS, self.name)
+        chosen_split(split, self.splits, self.name)
         if crop is not None and crop not in CROPS:
             raise ValueError(f"crop '{crop}' is unknown: choose of {', '.join(CROPS)}, or none")
         self._recordings = RawRecordings(Path(root))
-        self.depth_range_m = (NEAREST_M, max_depth_m)
+        self.depth_range_m = depth_range_m(NEAREST_M, max_depth_m)
         self._crop = crop
         self._frames = read_split(Path(root) / files)
         for frame in self._frames:
@@ -106,14 +106,14 @@ class KITTISemanticsDataset(FrameDataset):
 
     name = 'kitti_semantics'
     labels = CITYSCAPES
-    splits = tuple(_EVALUATION_SPLITS)
+    splits = _EVALUATION_SPLITS
     depth_range_m = (NEAREST_M, 80.0)
 
     # The camera of most of the recordings they are taken from; the benchmark does not say which.
     _INTRINSICS = Intrinsics(fx=721.5377, fy=721.5377, cx=609.5593, cy=172.854)
 
     def __init__(self, root: str | Path, split: str = 'test') -> None:
-        chosen_split(split, _EVALUATION_SPLITS, self.name)
+        chosen_split(split, self.splits, self.name)
         self._folder = Path(root) / 'training'
         self._names = sorted(file.name for file in (self._folder / 'image_2').glob('*.png'))
         if not self._names:

@@ -25,6 +25,8 @@ INTRINSICS = Intrinsics(
 EIGEN_CROP = (slice(45, 471), slice(41, 601))
 """Rows and columns that Eigen et al. (2014) evaluate, of 480x640."""
 
+_SPLITS = {'train': 'train', 'validation': 'test', 'test': 'test'}
+
 
 class Source(Protocol):
     """A way the frames lie on disk."""
@@ -53,12 +55,12 @@ class NYUv2Dataset(FrameDataset):
     name = 'nyuv2'
     labels = NYUV2_40
     depth_range_m = DEPTH_RANGE_M
+    splits = _SPLITS
 
     def __init__(
         self, root: str | Path, split: str = 'train', *, eigen_crop: bool = False
     ) -> None:
-        published = {'train': 'train', 'validation': 'test', 'test': 'test'}
-        self._source = _open(Path(root), chosen_split(split, published, self.name))
+        self._source = _open(Path(root), chosen_split(split, self.splits, self.name))
         self._eigen_crop = eigen_crop
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train.data.dataset import DatasetError
+from train.data.dataset import DatasetError, read_names
 from train.data.image_files import read_map, read_rgb
 
 _CLASSES = 40
@@ -27,16 +27,7 @@ class FolderSource:
     def __init__(self, root: Path, split: str) -> None:
         self._root = root
         names = root / f'{split}.txt'
-        if not names.is_file():
-            raise DatasetError(
-                f"'{names}' is missing: list the names of the {split} frames in it, one a line "
-                'and without ending'
-            )
-        self._names = names.read_text().split()
-        if not self._names:
-            raise DatasetError(
-                f"'{names}' is empty: list the names of the {split} frames, one a line"
-            )
+        self._names = read_names(names)
         self._images = [self._image(name) for name in self._names]
         for name in self._names:
             for kind in ('label40', 'depth'):

@@ -6,13 +6,11 @@ is whole, so that a killed rendering goes on where it stood, and several process
 the same folder: each takes shards in an order of its own, and leaves those that are there by then.
 """
 
-import json
 import multiprocessing
 import os
 import random
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -21,9 +19,11 @@ import cv2
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from emu_model.files import workspace_in, written_aside
 from emu_model.processor import core_count
 from train.child_processes import end_with_parent
 from train.data.scene_set import MOST_FRAMES, SceneSet
+from train.files import write_json
 
 SHARD_FRAMES = 32
 ARRAYS = ('image', 'classes', 'depth', 'intrinsics', 'instances', 'baseline')
@@ -147,14 +147,12 @@ def _render_shard(scene_set: SceneSet, folder: Path, shard: int, wanted: Sequenc
         'instances': np.stack([frame.instances for frame in frames]),
         'baseline': np.array([frame.baseline_m for frame in frames]),
     }
-    partial = folder / f'.partial-{uuid.uuid4().hex}'
-    partial.mkdir()
-    try:
+    with workspace_in(folder) as workspace:
+        partial = workspace / 'frames'
         for name in ARRAYS:
-            np.save(partial / f'{name}.npy', arrays[name])
+            with written_aside(partial / f'{name}.npy') as file:
+                np.save(file, arrays[name])
         _publish(partial, _shard_folder(folder, shard))
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _without_sky(depth: np.ndarray) -> np.ndarray:
@@ -185,11 +183,7 @@ def _shard_folder(folder: Path, shard: int) -> Path:
 
 
 def _write_description(scene_set: SceneSet, folder: Path) -> None:
-    partial = folder / f'.partial-{uuid.uuid4().hex}.json'
-    partial.write_text(
-        json.dumps({**scene_set.description(), 'numpy': np.__version__}, indent=2) + '\n'
-    )
-    os.replace(partial, folder / 'meta.json')
+    write_json(folder / 'meta.json', {**scene_set.description(), 'numpy': np.__version__})
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import timm
 import yaml
 
-import emu_model.backbones  # noqa: F401  (registers MiT with timm)
+from emu_model.backbones import create_backbone
 from emu_model.checkpoint import read_info
+from train.building import DROPOUT_OPTION
 from train.data import build
 from train.evaluation import EvaluationData
 from train.reproduce.scale import SCALES, SHIFTS, Scale
@@ -21,6 +22,9 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 STUDIES = ('student', 'ablation', 'grid')
 """Parts of the paper: the student beside its baseline and teacher, the depth losses of its
 training, and every uncertainty method with every network."""
+
+_MC_DROPOUT_STUDY = 'grid'
+_ANY_RATE = 0.2
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     'cityscapes': {'uncapped': {'max_depth_m': None}}
@@ -70,7 +74,8 @@ class Settings:
         """Find what is wrong with the settings themselves.
 
         Raises:
-            ValueError: If the scale, the number of seeds or a backbone cannot be used.
+            ValueError: If the scale, the number of seeds or a backbone cannot be used, or the
+                first one cannot do what it is studied with.
         """
         if self.scale_name not in self.scales[self.data]:
             raise ValueError(
@@ -85,6 +90,19 @@ class Settings:
                 f"no backbone '{unknown[0]}': choose mit_b0 to mit_b5, or another of timm's that "
                 'gives feature maps'
             )
+        if _MC_DROPOUT_STUDY in self.studies:
+            self._check_dropout()
+
+    def _check_dropout(self) -> None:
+        first = self.backbones[0]
+        try:
+            create_backbone(first, **{DROPOUT_OPTION: _ANY_RATE})
+        except ValueError as error:
+            raise ValueError(
+                f"study '{_MC_DROPOUT_STUDY}' trains with Monte Carlo dropout, for which {error}: "
+                'choose another first backbone, such as mit_b0 to mit_b5 or pvt_v2_b0 to '
+                f'pvt_v2_b5, or --studies without {_MC_DROPOUT_STUDY}'
+            ) from error
 
     def check_files(self) -> None:
         """Find what would stop the experiment after hours.

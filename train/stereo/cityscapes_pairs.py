@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from train.data.cityscapes import CityscapesDataset, depth_range_m, read_camera, read_classes
-from train.data.dataset import DatasetError, chosen_split
+from train.data.cityscapes import NEAREST_M, CityscapesDataset, read_camera, read_classes
+from train.data.dataset import DatasetError, chosen_split, depth_range_m
 from train.data.image_files import read_rgb
 from train.stereo.pairs import PairSource, StereoPair
 
@@ -36,10 +36,9 @@ class CityscapesPairs(PairSource):
         max_depth_m: float | None = 80.0,
     ) -> None:
         self._root = Path(root)
-        published = {'train': 'train', 'validation': 'val', 'test': 'val'}
-        self._split = chosen_split(split, published, self.name)
+        self._split = chosen_split(split, CityscapesDataset.splits, self.name)
         self._rows = rows
-        self.depth_range_m = depth_range_m(max_depth_m)
+        self.depth_range_m = depth_range_m(NEAREST_M, max_depth_m)
         self._frames = self._index()
 
     def __len__(self) -> int:

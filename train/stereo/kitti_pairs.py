@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emu_model.labels import CITYSCAPES
-from train.data.dataset import DatasetError, chosen_split
+from train.data.dataset import DatasetError, chosen_split, depth_range_m
 from train.data.image_files import read_rgb
 from train.data.kitti_raw import RawRecordings, read_split
 from train.stereo.pairs import VIEWS, PairSource, StereoPair
@@ -18,10 +18,10 @@ class KITTIPairs(PairSource):
         root: Folder with the days of the raw recordings in it.
         split: 'train'; the others are there for evaluation, without pairs.
         files: The list of frames, such as the 22,600 of the Eigen split; it may lie in `root`.
-        max_depth_m: Depth beyond it counts as none.
+        max_depth_m: Depth beyond it counts as none; None keeps all.
 
     Raises:
-        ValueError: If the split is another.
+        ValueError: If the split is another, or the depth too small.
         DatasetError: If files are missing.
     """
 
@@ -34,11 +34,11 @@ class KITTIPairs(PairSource):
         split: str = 'train',
         *,
         files: str | Path = 'eigen_train_files.txt',
-        max_depth_m: float = 80.0,
+        max_depth_m: float | None = 80.0,
     ) -> None:
         chosen_split(split, {'train': 'train'}, self.name)
         self._recordings = RawRecordings(Path(root))
-        self.depth_range_m = (NEAREST_M, max_depth_m)
+        self.depth_range_m = depth_range_m(NEAREST_M, max_depth_m)
         self._frames = read_split(Path(root) / files)
         for frame in self._frames:
             for view in VIEWS:

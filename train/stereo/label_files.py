@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from emu_model.files import written_aside
+from emu_model.labels import LabelSet
 from emu_model.warping import View
-from train.data.dataset import DatasetError
+from train.data.dataset import DatasetError, check_class_ids
 from train.data.image_files import read_map
 from train.stereo.confidence import Disparities
 from train.stereo.pairs import VIEWS
@@ -111,13 +112,19 @@ def read_disparity(folder: Path, key: str, view: View, size: tuple[int, int]) ->
     return np.where(disparity > 0, disparity, np.nan).astype(np.float32)
 
 
-def read_label_image(folder: Path, key: str, view: View, size: tuple[int, int]) -> np.ndarray:
+def read_label_image(
+    folder: Path, key: str, view: View, size: tuple[int, int], labels: LabelSet
+) -> np.ndarray:
     """Class ids that a user made: FOLDER/VIEW/KEY.png, uint8 with 255 for none.
 
     Raises:
-        DatasetError: If it is missing or damaged, or its type or size is another.
+        DatasetError: If it is missing or damaged, its type or size is another, or an id is none of
+            `labels`.
     """
-    return read_map(folder / view / f'{key}.png', np.uint8, size, 'class ids')
+    path = folder / view / f'{key}.png'
+    classes = read_map(path, np.uint8, size, 'class ids')
+    check_class_ids(classes, labels, f"'{path}'")
+    return classes
 
 
 def encode_disparity(disparity: np.ndarray) -> np.ndarray:

@@ -121,8 +121,8 @@ class Labeller:
     def _classes(self, index: int, view: View, pair: StereoPair) -> np.ndarray | None:
         image = pair.image(view)
         if self._origins.labels:
-            key = self._source.key(index)
-            return read_label_image(self._origins.labels, key, view, image.shape[:2])
+            key, size = self._source.key(index), image.shape[:2]
+            return read_label_image(self._origins.labels, key, view, size, self._source.labels)
         if self._engine is None:
             return None
         with self._one_at_a_time:

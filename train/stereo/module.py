@@ -13,6 +13,7 @@ from train import building
 from train.distillation import DistillationModule
 from train.module import NetworkModule
 from train.objectives import Batch, activate_depth
+from train.optimisation import warm_up_factor
 from train.stereo.cross_view import (
     DEPTH_WEIGHTS,
     SEMANTIC_WEIGHTS,
@@ -50,7 +51,7 @@ class StereoModule(NetworkModule):
         depth_network: Checkpoint that the encoder and the depth head start from.
         semantic_network: Checkpoint that the semantic head starts from.
         decay_steps: Steps after which the learning rate falls to a tenth, again and again, instead
-            of the polynomial schedule; None keeps that.
+            of the polynomial decay; None keeps that.
         **options: As for NetworkModule.
     """
 
@@ -73,6 +74,8 @@ class StereoModule(NetworkModule):
             raise ValueError(
                 f"warp_depth '{warp_depth}' is unknown: choose of {', '.join(WARP_DEPTHS)}"
             )
+        if decay_steps is not None and decay_steps < 1:
+            raise ValueError(f'decay_steps is {decay_steps}: give 1 or more, or none')
         tasks = NETWORKS[self.hparams.network]
         if 'instance' in tasks:
             raise ValueError(
@@ -194,7 +197,8 @@ class StereoModule(NetworkModule):
     def _learning_rate_factor(self, step: int) -> float:
         if self.hparams.decay_steps is None:
             return super()._learning_rate_factor(step)
-        return 0.1 ** (step // self.hparams.decay_steps)
+        decay = 0.1 ** (step // self.hparams.decay_steps)
+        return warm_up_factor(step, self.hparams.warmup_steps) * decay
 
 
 class StereoDistillationModule(StereoModule, DistillationModule):

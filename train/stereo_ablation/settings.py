@@ -43,6 +43,12 @@ class AblationSettings(Settings):
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
     shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
+    studies: tuple[str, ...] = ()
+
+    def to_json(self) -> dict:
+        """What must not change; the names of runs do not contain the encoder."""
+        return {**super().to_json(), 'backbone': self.backbones[0]}
+
     @property
     def config(self) -> str:
         """The configuration of the data, below train/configs."""
