@@ -29,6 +29,7 @@ from emuformer_ros.pipeline import Pipeline
 from emuformer_ros.service_guards import refuse_impossible_transitions, refuse_impossible_values
 from emuformer_ros.shared_memory import remove_dead_segments
 from emuformer_ros.throttling import at_most_every
+from emuformer_ros.unknown_parameters import warn_of_unknown_parameters
 from emuformer_ros.worker import Worker
 
 _WARM_UP_SIZE = (480, 640)
@@ -73,6 +74,7 @@ class PerceptionNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._check_parameters)
         for spec in PARAMETERS.values():
             self.declare_parameter(spec.name, spec.default, spec.descriptor())
+        warn_of_unknown_parameters(self)
         refuse_impossible_transitions(self)
         refuse_impossible_values(self)
         self._diagnostics = DiagnosticsPublisher(self)

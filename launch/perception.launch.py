@@ -1,5 +1,6 @@
 """Starts the perception node, brings it to active, and shows its maps in RViz if asked to."""
 
+import os
 import posixpath
 
 from launch import LaunchContext, LaunchDescription
@@ -129,7 +130,7 @@ def start_node(context: LaunchContext) -> list[Action]:
             name='perception',
             namespace=LaunchConfiguration('namespace'),
             parameters=[
-                LaunchConfiguration('params_file'),
+                params_file(context),
                 {'autostart': LaunchConfiguration('autostart'), **overrides},
                 *sim_time(context),
             ],
@@ -140,6 +141,18 @@ def start_node(context: LaunchContext) -> list[Action]:
             output='screen',
         )
     ]
+
+
+def params_file(context: LaunchContext) -> str:
+    """The file that the argument names; launch_ros would start the node without it, too."""
+    given = context.launch_configurations['params_file']
+    file = os.path.expanduser(given)
+    if not os.path.isfile(file):
+        raise ValueError(
+            f"params_file is '{given}', which is no file: give the path of one, or leave the "
+            'argument out for the packaged one'
+        )
+    return file
 
 
 def sim_time(context: LaunchContext) -> list[dict[str, LaunchConfiguration]]:

@@ -1,5 +1,6 @@
 """Plays a recording, with its time, through the perception node, and shows the maps in RViz."""
 
+import os
 import posixpath
 import shlex
 import sys
@@ -75,7 +76,7 @@ def play_when_active(context: LaunchContext) -> list[Action]:
     loop = context.launch_configurations['loop'].lower() == 'true'
     player = ExecuteProcess(
         cmd=[
-            *('ros2', 'bag', 'play', LaunchConfiguration('bag')),
+            *('ros2', 'bag', 'play', bag(context)),
             *('--clock', CLOCK_HZ, '--rate', LaunchConfiguration('rate')),
             *(['--loop'] if loop else []),
             *shlex.split(context.launch_configurations['play_options']),
@@ -91,3 +92,14 @@ def play_when_active(context: LaunchContext) -> list[Action]:
         RegisterEventHandler(OnProcessExit(target_action=waiting, on_exit=play)),
         waiting,
     ]
+
+
+def bag(context: LaunchContext) -> str:
+    """The recording that the argument names; without it the node would wait for images forever."""
+    given = context.launch_configurations['bag']
+    path = os.path.expanduser(given)
+    if not os.path.exists(path):
+        raise ValueError(
+            f"bag is '{given}', and there is none: give the path of a folder or file of rosbag2"
+        )
+    return path

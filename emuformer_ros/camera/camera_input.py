@@ -111,7 +111,7 @@ class CameraInput:
         self._setting = subscription_reliability(node, self.image_topic) or reliability
         self._on_image = on_image
         self._info: CameraInfo | None = None
-        self._info_arrived = threading.Event()
+        self._info_arrived = threading.Condition()
         self._reliability = choose_reliability(self._setting, (), ReliabilityPolicy.RELIABLE)
         with contextlib.ExitStack() as made:
             # Best effort matches any publisher, and a message this small is not lost.
@@ -144,14 +144,19 @@ class CameraInput:
         """How many publishers the CameraInfo topic has."""
         return self._node.count_publishers(self.info_topic)
 
-    def info(self, until_s: float) -> CameraInfo | None:
-        """The latest CameraInfo; None if none came.
+    def info(self, until_s: float, fits: Callable[[CameraInfo], bool]) -> CameraInfo | None:
+        """The latest CameraInfo, even if it does not fit; None if none came.
 
         Args:
-            until_s: How long to wait for the first one, on the clock of time.monotonic.
+            until_s: How long to wait for one that fits, on the clock of time.monotonic.
+            fits: Whether a CameraInfo does.
         """
-        self._info_arrived.wait(max(until_s - time.monotonic(), 0.0))
-        return self._info
+        with self._info_arrived:
+            self._info_arrived.wait_for(
+                lambda: self._info is not None and fits(self._info),
+                max(until_s - time.monotonic(), 0.0),
+            )
+            return self._info
 
     def why_no_info(self) -> str:
         """Why no CameraInfo may have arrived, and what to do."""
@@ -211,5 +216,6 @@ class CameraInput:
             )
 
     def _on_info(self, info: CameraInfo) -> None:
-        self._info = info
-        self._info_arrived.set()
+        with self._info_arrived:
+            self._info = info
+            self._info_arrived.notify()

@@ -73,6 +73,13 @@ def focal_length_px(info: 'CameraInfo') -> float:
     return math.sqrt(info.k[0]) * math.sqrt(info.k[4])
 
 
+def described_size(info: 'CameraInfo') -> tuple[int, int]:
+    """(height, width) of the image that a CameraInfo is published with."""
+    height = info.roi.height or info.height
+    width = info.roi.width or info.width
+    return height // max(info.binning_y, 1), width // max(info.binning_x, 1)
+
+
 def _check(info: 'CameraInfo', image_size: tuple[int, int]) -> None:
     if not all(map(math.isfinite, (*info.k, *info.d, *info.r, *info.p))):
         raise CameraInfoError('it has numbers that are not finite: calibrate the camera again')
@@ -80,15 +87,8 @@ def _check(info: 'CameraInfo', image_size: tuple[int, int]) -> None:
         raise CameraInfoError(
             f'it is of an uncalibrated camera (fx {info.k[0]}, fy {info.k[4]}): calibrate it'
         )
-    if (described := _image_size(info)) != image_size:
+    if (described := described_size(info)) != image_size:
         raise CameraInfoError(
             f'it describes an image of {described[1]}x{described[0]} and the image is '
             f'{image_size[1]}x{image_size[0]}: publish the CameraInfo of that image'
         )
-
-
-def _image_size(info: 'CameraInfo') -> tuple[int, int]:
-    """(height, width) of the image that a CameraInfo is published with."""
-    height = info.roi.height or info.height
-    width = info.roi.width or info.width
-    return height // max(info.binning_y, 1), width // max(info.binning_x, 1)

@@ -1,5 +1,7 @@
 """What is known of a camera's geometry: from its CameraInfo, and what is assumed without."""
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +12,16 @@ from emu_model.engines import Engine
 from emu_model.framing import Framing, frame_window
 from emuformer_ros.camera.camera import Camera, Frame
 from emuformer_ros.camera.image_conversion import MAX_PIXELS, ImageError
-from emuformer_ros.geometry.camera_info import CameraInfoError, rescale
+from emuformer_ros.geometry.camera_info import CameraInfoError, described_size, rescale
 from emuformer_ros.geometry.frame_geometry import FrameGeometry
 from emuformer_ros.geometry.metric_depth import depth_scale
 from emuformer_ros.geometry.rectification import Rectification, Rectifier, rectified_info
 
 _INFO_PATIENCE_S = 1.0
-"""How long a camera's first frame waits for the CameraInfo that comes along with it."""
+"""How long a camera's first frame of a size waits for the CameraInfo that comes along with it."""
+
+_SAY_AGAIN_S = 60.0
+"""How long what has been said of a camera is not said again, however often it comes and goes."""
 
 _MAX_WINDOW_PIXELS = 2 * MAX_PIXELS
 """Of an image with its padding: that of a narrow strip would fill memory."""
@@ -34,7 +39,10 @@ class GeometrySource:
         self._engine = engine
         self._parameter = parameter
         self._rectifiers: dict[Camera, Rectifier] = {}
-        self._met: set[Camera] = set()
+        self._sizes: dict[Camera, tuple[int, int]] = {}  # of the latest image
+        # What no CameraInfo came for in time: images of a size, or any (None).
+        self._awaited_in_vain: set[tuple[Camera, tuple[int, int] | None]] = set()
+        self._said_s: dict[tuple[Camera, str], float] = {}
 
     def geometry(
         self, frame: Frame, image_size: tuple[int, int], is_metric: bool
@@ -60,7 +68,7 @@ class GeometrySource:
             rectification = self._rectification(frame, image_size)
             info = rectification.camera_info
         elif is_metric:
-            info = self._info(frame)
+            info = self._info(frame, image_size)
         if is_metric:
             info = self._calibrate(frame.camera, info, framing, network_size)
         maps_info = info and rescale(info, image_size, size, None if at_camera_size else framing)
@@ -80,16 +88,35 @@ class GeometrySource:
                 "'crop'"
             )
 
-    def _info(self, frame: Frame) -> CameraInfo | None:
-        """The camera's CameraInfo; its first frame waits for it."""
-        is_first = frame.camera not in self._met
-        self._met.add(frame.camera)
-        return frame.camera.input.info(frame.arrival_s + _INFO_PATIENCE_S if is_first else 0.0)
+    def _info(self, frame: Frame, image_size: tuple[int, int]) -> CameraInfo | None:
+        """The camera's latest CameraInfo.
+
+        A frame of another size than the one before, as of a camera that was started again in
+        another mode, waits until it is of that size. Where that was in vain, frames of the size
+        do not wait again before it has come, nor any where none came at all: all cameras have to
+        wait with them.
+        """
+        camera, of_size, of_any = frame.camera, (frame.camera, image_size), (frame.camera, None)
+        changed = self._sizes.get(camera) != image_size
+        self._sizes[camera] = image_size
+        waits = changed and self._awaited_in_vain.isdisjoint((of_size, of_any))
+
+        def fits(info: CameraInfo) -> bool:
+            return described_size(info) == image_size
+
+        info = camera.input.info(frame.arrival_s + _INFO_PATIENCE_S if waits else 0.0, fits)
+        if info is not None:
+            self._awaited_in_vain.discard(of_any)
+        if info is not None and fits(info):
+            self._awaited_in_vain.discard(of_size)
+        elif waits:
+            self._awaited_in_vain.add(of_any if info is None else of_size)
+        return info
 
     def _rectification(self, frame: Frame, image_size: tuple[int, int]) -> Rectification:
         rectifier = self._rectifiers.setdefault(frame.camera, Rectifier())
         try:
-            info = _required(self._info(frame), frame.camera)
+            info = _required(self._info(frame, image_size), frame.camera)
             return rectifier.rectification(info, image_size)
         except CameraInfoError as error:
             raise ImageError(
@@ -123,7 +150,7 @@ class GeometrySource:
     def _report_problem(
         self, camera: Camera, reason: str, framing: Framing, network_size: tuple[int, int]
     ) -> None:
-        """Say, once for every reason, what focal length the depth now rests on."""
+        """Say, when the reason changes, what focal length the depth now rests on."""
         problem = (
             f"no CameraInfo for the depth on '{camera.input.info_topic}': {reason}; no points are "
             'published'
@@ -136,7 +163,10 @@ class GeometrySource:
                 f'; the depth assumes a focal length of {assumed_px:.1f} px at '
                 f'{width}x{height} pixels'
             )
-        if problem != camera.info_problem:
+        now_s = time.monotonic()
+        said_s = self._said_s.get((camera, problem), -math.inf)
+        if problem != camera.info_problem and now_s - said_s > _SAY_AGAIN_S:
+            self._said_s[camera, problem] = now_s
             camera.logger.warning(problem)
         camera.info_problem = problem
 

@@ -86,7 +86,12 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def context(**arguments: str) -> SimpleNamespace:
     """What the launch file is run in: its defaults, and the arguments given."""
-    given = {'image': '/camera/image_raw', 'respawn': 'true', **arguments}
+    given = {
+        'image': '/camera/image_raw',
+        'params_file': str(share_file('config/perception.yaml')),
+        'respawn': 'true',
+        **arguments,
+    }
     return SimpleNamespace(launch_configurations=defaultdict(str, given))
 
 
@@ -177,6 +182,23 @@ def test_the_parameter_file_decides_on_simulated_time_unless_the_argument_does(
             each for each in action.call_args.kwargs['parameters'] if isinstance(each, dict)
         ]
         assert {name for each in given_by_name for name in each} - {'autostart'} == names
+
+
+def test_the_parameter_file_may_be_in_the_home_directory(launch_file, tmp_path, monkeypatch):
+    file = tmp_path / 'mine.yaml'
+    file.touch()
+    monkeypatch.setenv('HOME', str(tmp_path))
+    launch_file.start_node(context(params_file='~/mine.yaml'))
+
+    assert str(file) in launch_file.LifecycleNode.call_args.kwargs['parameters']
+
+
+@pytest.mark.parametrize('given', ['/mistyped.yaml', '~/mistyped.yaml', '/', ''])
+def test_a_parameter_file_that_is_none_starts_no_node_and_is_named(launch_file, given):
+    with pytest.raises(ValueError, match=f"params_file is '{given}', which is no file"):
+        launch_file.start_node(context(params_file=given))
+
+    assert not launch_file.LifecycleNode.called
 
 
 @pytest.fixture(scope='module')
@@ -318,3 +340,29 @@ def test_launching_brings_the_node_to_active_and_so_when_it_is_killed(
         process.send_signal(signal.SIGINT)
         code = process.wait(30)
     assert code == 0, (tmp_path / 'launch.log').read_text()
+
+
+def test_launching_with_a_mistyped_parameter_file_ends_with_a_sentence_and_no_node(
+    ament_prefix, tmp_path
+):
+    pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
+
+    script = (
+        'import sys, launch, launch.actions, launch.launch_description_sources as sources\n'
+        'service = launch.LaunchService(argv=[])\n'
+        'service.include_launch_description(launch.actions.IncludeLaunchDescription(\n'
+        '    sources.PythonLaunchDescriptionSource(sys.argv[1]),\n'
+        "    launch_arguments=[('params_file', '~/mistyped.yaml')]))\n"
+        'sys.exit(service.run())\n'
+    )
+    ended = subprocess.run(
+        [sys.executable, '-c', script, str(LAUNCH_FILE)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, 'ROS_LOG_DIR': str(tmp_path)},
+    )
+
+    assert ended.returncode == 1
+    assert "params_file is '~/mistyped.yaml', which is no file" in ended.stdout + ended.stderr
+    assert not (ament_prefix / 'pid').exists()

@@ -1,5 +1,7 @@
 """Resizing, cropping and rectifying, as a subscriber sees it."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -224,3 +226,27 @@ def test_images_that_cannot_be_rectified_are_refused_until_they_can_be(active_no
         lambda: publisher.publish(image_message(image, 3)) or overlays,
         'the overlay of an image with its CameraInfo',
     )
+
+
+def test_depth_of_a_camera_in_another_mode_is_for_the_camera_info_that_comes_after_it(
+    start_active, peer, engine
+):
+    script = Path(__file__).with_name('patient_node.py')
+    node = start_active('patient', program=(str(script),))
+    images = peer.publisher(Image, '/patient/image_raw')
+    infos = peer.publisher(CameraInfo, '/patient/camera_info', ReliabilityPolicy.BEST_EFFORT)
+    maps = peer.collect(Image, '/patient/depth/uncertainty')
+    diagnostics = peer.diagnostics('patient')
+    for count, (height, width) in enumerate([(120, 160), (60, 80)], start=1):
+        image = picture(height, width)
+        images.publish(image_message(image, count))
+        diagnostics.wait_for_value('frames_received', count)
+        infos.publish(camera_info(image, fx=width, fy=width))
+        peer.wait_for_messages([maps], count, f'a map of {width}x{height}')
+
+        # As wide as its focal length is long: 96 px at 96 columns; 64 rows of three quarters.
+        scale = 96 / 80 * np.sqrt(64 / 72)
+        np.testing.assert_allclose(
+            pixels_of(maps[-1]), scale * engine.predict(image).depth_std, **FLOAT_TOLERANCE
+        )
+    assert 'no CameraInfo for the depth' not in node.log

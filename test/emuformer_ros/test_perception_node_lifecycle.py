@@ -284,3 +284,41 @@ def test_a_bad_parameter_at_start_ends_the_node_with_a_line_that_names_the_range
     assert 'overlay_opacity' in node.log
     assert 'Min: 0.0, Max: 1.0' in node.log
     assert 'Traceback' not in node.log
+
+
+def test_parameters_that_the_node_does_not_have_are_named_in_one_warning(start_node, peer):
+    node = start_node(
+        parameters={
+            'max_depth_std': 1.0,
+            'resize_modes': 'crop',
+            'xyzzy': 1,
+            'resize_mode': 'crop',
+            'use_sim_time': 'false',
+            'qos_overrides./camera/image_raw.subscription.depth': 1,
+        },
+        remaps={'__node': 'misspelt', 'image': IMAGE_TOPIC},
+    )
+    assert peer.state('/misspelt') == 'unconfigured'
+
+    warnings = [line for line in node.log.splitlines() if 'no such parameter' in line]
+    assert len(warnings) == 1
+    assert 'WARN' in warnings[0]
+    assert warnings[0].endswith(
+        "such parameter: 'max_depth_std' (is 'max_depth_std_m' meant?), 'resize_modes' "
+        "(is 'resize_mode' meant?), 'xyzzy'; config/perception.yaml lists those that it has"
+    )
+
+
+def test_parameters_of_a_file_that_are_other_nodes_are_not_warned_of(start_node, peer, tmp_path):
+    file = tmp_path / 'robot.yaml'
+    file.write_text(
+        '/planner: {ros__parameters: {resize_modes: crop}}\n'
+        '/named: {ros__parameters: {max_depth_std: 1.0}}\n'
+        '/**: {ros__parameters: {resize_mode: crop}}\n'
+    )
+    program = ('-m', 'emuformer_ros.perception_node', '--ros-args', '--params-file', str(file))
+    node = start_node(program=program, remaps={'__node': 'named'})
+    assert peer.state('/named') == 'unconfigured'
+
+    assert "such parameter: 'max_depth_std' (is" in node.log
+    assert 'resize_modes' not in node.log

@@ -58,7 +58,7 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def started(launch_file: ModuleType, **arguments: str) -> list[list]:
     """The commands of what waits for the node and of what plays the recording."""
     context = SimpleNamespace(
-        launch_configurations={'loop': 'false', 'play_options': '', **arguments}
+        launch_configurations={'bag': '/', 'loop': 'false', 'play_options': '', **arguments}
     )
     launch_file.play_when_active(context)
     return [call.kwargs['cmd'] for call in launch_file.ExecuteProcess.call_args_list]
@@ -78,6 +78,19 @@ def test_the_recording_waits_for_the_node_in_its_namespace(launch_file, argument
 
     assert waiting[1:] == ['-m', 'emuformer_ros.wait_until_active', node]
     assert player[:3] == ['ros2', 'bag', 'play']
+
+
+def test_the_recording_may_be_in_the_home_directory(launch_file, tmp_path, monkeypatch):
+    (tmp_path / 'drive').mkdir()
+    monkeypatch.setenv('HOME', str(tmp_path))
+
+    assert started(launch_file, bag='~/drive')[1][3] == str(tmp_path / 'drive')
+
+
+@pytest.mark.parametrize('given', ['/mistyped', '~/mistyped', ''])
+def test_a_recording_that_is_not_there_is_refused_and_named(launch_file, given):
+    with pytest.raises(ValueError, match=f"bag is '{given}', and there is none"):
+        started(launch_file, bag=given)
 
 
 @pytest.mark.parametrize(('code', 'plays'), [(0, True), (1, False)])
@@ -161,11 +174,13 @@ def test_the_recording_plays_with_its_clock_once_the_node_is_active(
         'sys.exit(service.run())\n'
     )
     asked, log = installed / 'asked', installed / 'launch.log'
+    drive = installed / 'drive'
+    drive.mkdir()
     with log.open('w') as output:
         process = subprocess.Popen(
             [
                 *(sys.executable, '-c', script, str(LAUNCH_FILE)),
-                *('bag:=/a/drive', 'rate:=0.5', 'loop:=True', 'rviz:=false'),
+                *(f'bag:={drive}', 'rate:=0.5', 'loop:=True', 'rviz:=false'),
                 *('namespace:=replayed', 'device:=cpu'),
                 f'checkpoint:={checkpoints["SegDepthFormer"]}',
             ],
@@ -176,7 +191,7 @@ def test_the_recording_plays_with_its_clock_once_the_node_is_active(
     try:
         peer.wait_for(asked.exists, 'the recording to be played')
         assert peer.state('/replayed/perception') == 'active'
-        assert asked.read_text() == 'bag play /a/drive --clock 100 --rate 0.5 --loop\n'
+        assert asked.read_text() == f'bag play {drive} --clock 100 --rate 0.5 --loop\n'
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(30)
