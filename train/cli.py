@@ -5,24 +5,21 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import (
-    Callback,
-    Checkpoint,
-    LearningRateMonitor,
-    ModelCheckpoint,
-    TQDMProgressBar,
-)
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from emu_model.memory import keep_freed_memory
 from emu_model.tasks import NETWORKS
+from train.callbacks import BestCheckpoint, LastCheckpoint, StepProgressBar, TimeLimit
 from train.errors import print_error
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
@@ -42,42 +39,6 @@ TRAINER_DEFAULTS = {
     'use_distributed_sampler': False,
     'enable_model_summary': False,
 }
-
-
-class StepProgressBar(TQDMProgressBar):
-    """A bar over all steps of the run, since the training data has no end."""
-
-    @property
-    def total_train_batches(self) -> int:
-        """Steps of the run."""
-        return self.trainer.max_steps
-
-    def get_metrics(self, *arguments) -> dict:
-        """What stands beside the bar."""
-        return {k: v for k, v in super().get_metrics(*arguments).items() if k != 'v_num'}
-
-    def on_train_epoch_start(self, *arguments) -> None:
-        """Name the bar by what it shows; there are no epochs to count."""
-        super().on_train_epoch_start(*arguments)
-        self.train_progress_bar.set_description('training')
-
-
-class LastAfterValidation(Checkpoint):
-    """Writes the checkpoint that a run goes on from once more when a step is validated.
-
-    A resumed run does not validate that step again, so what is known of it must be in there.
-
-    Args:
-        path: The checkpoint.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write it; checkpoint callbacks run in order, so the best step is known by then."""
-        if not trainer.sanity_checking:
-            trainer.save_checkpoint(self._path)
 
 
 class TrainingCLI(LightningCLI):
@@ -111,9 +72,12 @@ class TrainingCLI(LightningCLI):
         A configuration that another run has left may name that run's.
         """
         self.trainer_defaults['callbacks'] = self._callbacks()
-        output = self.config_init.output
         trainer = super().instantiate_trainer(
-            logger=self._loggers(), default_root_dir=str(output), **options
+            logger=self._loggers(),
+            default_root_dir=str(self.config_init.output),
+            val_check_interval=self._batches_between_validations(),
+            max_time=None,  # TimeLimit is in the callbacks.
+            **options,
         )
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         if self.model.hparams.method == 'sub_ensemble' and isinstance(
@@ -125,21 +89,22 @@ class TrainingCLI(LightningCLI):
 
     def _callbacks(self) -> list[Callback]:
         output = self.config_init.output
-        best = ModelCheckpoint(
-            output, 'best', monitor='val/loss', save_top_k=1, enable_version_counter=False
-        )
-        last = ModelCheckpoint(
-            output,
-            LAST,
-            every_n_train_steps=self.config_init.checkpoint_every,
-            enable_version_counter=False,
-        )
-        validated = LastAfterValidation(output / f'{LAST}.ckpt')
-        callbacks = [best, last, validated, LearningRateMonitor('step')]
+        last = LastCheckpoint(output / f'{LAST}.ckpt', self.config_init.checkpoint_every)
+        callbacks = [BestCheckpoint(output), last, LearningRateMonitor('step')]
+        if self.config_init.trainer.max_time is not None:
+            callbacks.append(TimeLimit(self.config_init.trainer.max_time))
         # One beside enable_progress_bar=False would be an error.
         if self.config_init.trainer.enable_progress_bar is not False:
             callbacks.append(StepProgressBar(refresh_rate=5))
         return callbacks
+
+    def _batches_between_validations(self) -> int | float | str | timedelta | dict | None:
+        """The interval in batches, as Lightning counts it, where it was given in steps."""
+        interval = self.config_init.trainer.val_check_interval
+        batches = self.config_init.trainer.accumulate_grad_batches
+        if batches < 1:
+            raise ValueError(f'accumulate_grad_batches is {batches}: give at least 1')
+        return interval * batches if isinstance(interval, int) else interval
 
     def _loggers(self) -> list[Logger]:
         """The run's own, and those of other kinds that are chosen beside them."""
@@ -191,9 +156,9 @@ def run(
         arguments: The command line; the process's own by default.
 
     Returns:
-        The exit code: 0 when the run is finished, 130 when it was interrupted, 1 after an error,
-        which is printed. Where several processes train, all but the first leave with 0 as soon as
-        training ends, and the first goes on to write the network.
+        The exit code: 0 when the run is finished, 130 when it was interrupted or its time was
+        over, 1 after an error, which is printed. Where several processes train, all but the first
+        leave with 0 as soon as training ends, and the first goes on to write the network.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -217,10 +182,16 @@ def run(
         _leave_process_group(cli.trainer)
         if not cli.trainer.is_global_zero:
             return 0
+        if _is_out_of_time(cli.trainer):
+            print(
+                f'time was over at step {cli.trainer.global_step} of {cli.trainer.max_steps}: the '
+                'same command goes on from there'
+            )
+            return INTERRUPTED
         best = cli.trainer.checkpoint_callback.best_model_path
         kept = Path(best) if best and cli.config.keep == 'best' else None
         export(cli.model, cli.datamodule, kept, network)
-    except (TrainingDiverged, OSError, ValueError) as error:
+    except (MisconfigurationException, TrainingDiverged, OSError, ValueError) as error:
         print_error(error)
         return 1
     print(f'wrote {network}')
@@ -259,6 +230,12 @@ def _fit(cli: TrainingCLI, resumed: Path | None) -> None:
     finally:
         torch.set_float32_matmul_precision(precision)
         signal.signal(signal.SIGINT, on_interrupt)
+
+
+def _is_out_of_time(trainer: L.Trainer) -> bool:
+    """Whether steps are left that there was no time for."""
+    limits = [each for each in trainer.callbacks if isinstance(each, TimeLimit)]
+    return trainer.global_step < trainer.max_steps and any(limit.is_over for limit in limits)
 
 
 def _leave_process_group(trainer: L.Trainer) -> None:

@@ -97,6 +97,8 @@ class NetworkModule(L.LightningModule):
         ):
             if value not in choices:
                 raise ValueError(f"{name} '{value}' is unknown: choose of {', '.join(choices)}")
+        if not 0 <= drop_path_rate <= 1:
+            raise ValueError(f'drop_path_rate is {drop_path_rate}: give a rate from 0 to 1')
         check_weighting(loss_weighting, NETWORKS[network], depth_loss)
         self.save_hyperparameters()
         self.hparams.recipe = recipe or method

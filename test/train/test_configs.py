@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import yaml
 
 from train.cli import create_cli
 from train.data.transforms import JitterStrengths
@@ -14,6 +15,7 @@ TRAIN_FRAMES = {'nyuv2': 795, 'cityscapes': 2975}
 EPOCHS = {'nyuv2': 100, 'cityscapes': 250}
 STUDENT_EPOCHS = 100
 BATCH_SIZE = 8
+PUBLISHED = ('nyuv2', 'cityscapes', 'kitti')
 
 
 def combine(module, *configs, options=()):
@@ -52,6 +54,20 @@ def test_rows_of_the_grid_are_trained_as_the_paper_says(data, method, expected):
     assert (options.depth_loss, options.depth_weight, options.seed) == ('gnll', 1.0, 3)
     epochs = EPOCHS[data] * TRAIN_FRAMES[data] / BATCH_SIZE
     assert cli.trainer.max_steps == math.ceil(epochs)
+
+
+def test_the_last_validation_is_near_the_end():
+    checked = set()
+    for config in CONFIGS.rglob('*.yaml'):
+        trainer = yaml.safe_load(config.read_text()).get('trainer', {})
+        if 'max_steps' not in trainer:
+            continue
+        steps, interval = trainer['max_steps'], trainer['val_check_interval']
+        assert steps % interval < steps / 100, config
+        if config.stem.startswith(PUBLISHED):
+            assert steps // interval >= 10, config
+        checked.add(config.parent.name)
+    assert checked == {'bundled', 'data', 'stereo', 'student'}
 
 
 @pytest.mark.parametrize('data', TRAIN_FRAMES)

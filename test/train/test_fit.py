@@ -190,11 +190,20 @@ def test_a_loss_that_is_not_finite_is_named(arguments, tmp_path, capsys, monkeyp
         ('--model.backbone=mit_b9', "no backbone 'mit_b9'"),
         ('--data.name=kitti360', "no data set 'kitti360'"),
         ('--data.options={"heigth": 32}', "unexpected keyword argument 'heigth'"),
+        ('--model.drop_path_rate=2', 'drop_path_rate is 2.0: give a rate from 0 to 1'),
+        ('--checkpoint_every=-1', 'checkpoint_every is -1: give a number of steps'),
+        ('--trainer.accumulate_grad_batches=0', 'accumulate_grad_batches is 0: give at least 1'),
+        ('--trainer.devices=0', 'devices'),
+        ('--trainer.val_check_interval=0.5', '`val_check_interval` should be an integer'),
+        ('--trainer.enable_checkpointing=false', '`enable_checkpointing=False`'),
+        ('--trainer.max_time=soon', "'soon'"),
     ],
 )
 def test_a_wrong_option_is_named(option, message, arguments, tmp_path, capsys):
     assert run(NetworkModule, '', [*arguments, f'--output={tmp_path}', option]) == 1
-    assert message in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('error: ')
+    assert message in line
 
 
 def test_a_number_of_epochs_is_no_end(arguments, tmp_path, capsys):

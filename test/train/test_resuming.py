@@ -3,10 +3,13 @@
 import csv
 import json
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import timer
 
+import emu_model
 from emu_model.checkpoint import read_info
 from train.cli import create_cli, run
 from train.module import NetworkModule
@@ -24,12 +27,24 @@ def logged(folder, key):
         return [(int(row['step']), row[key]) for row in csv.DictReader(file) if row.get(key)]
 
 
-def stop_at(step, arguments):
-    """Train until Ctrl+C in a step."""
+def steps_of(folder, key):
+    """The steps at which a key was logged."""
+    return [step for step, _ in logged(folder, key)]
+
+
+def assert_logged_alike(resumed, whole, key):
+    """Compare what two runs logged."""
+    expected, found = ([float(value) for _, value in logged(run, key)] for run in (whole, resumed))
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def stop_at(step, arguments, *, batches=0):
+    """Train until Ctrl+C in a step, when some batches of it are done."""
     training_step = NetworkModule.training_step
 
     def stop(self, batch, batch_index):
-        if self.global_step == step:
+        done = batch_index % self.trainer.accumulate_grad_batches
+        if (self.global_step, done) == (step, batches):
             raise KeyboardInterrupt
         return training_step(self, batch, batch_index)
 
@@ -46,11 +61,101 @@ def test_metrics_of_a_resumed_run_are_those_of_one_that_was_not_stopped(argument
     stop_at(3, [*arguments, f'--output={stopped}'])
     assert run(NetworkModule, '', [*arguments, f'--output={stopped}']) == 0
     for key in ('train/loss', 'val/loss', 'lr-AdamW/pg1'):
-        assert [step for step, _ in logged(stopped, key)] == [0, 1, 2, 3]
-        expected, resumed = (
-            [float(value) for _, value in logged(run, key)] for run in (whole, stopped)
-        )
-        assert resumed == pytest.approx(expected, rel=1e-6)
+        assert steps_of(stopped, key) == [0, 1, 2, 3]
+        assert_logged_alike(stopped, whole, key)
+
+
+def test_a_run_that_is_stopped_in_the_middle_of_a_step_does_that_step_again(arguments, tmp_path):
+    whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
+    arguments = [*arguments, '--trainer.max_steps=3', '--trainer.accumulate_grad_batches=2']
+    assert run(NetworkModule, '', [*arguments, f'--output={whole}']) == 0
+    stop_at(1, [*arguments, f'--output={stopped}'], batches=1)
+    # What a resumed run has written by then is gone on from too.
+    stop_at(1, [*arguments, f'--output={stopped}'], batches=1)
+    assert run(NetworkModule, '', [*arguments, f'--output={stopped}']) == 0
+    for key in ('train/loss', 'val/loss'):
+        assert steps_of(stopped, key) == [0, 1, 2]
+        assert_logged_alike(stopped, whole, key)
+
+
+def test_a_validation_that_is_stopped_is_made_up_for(arguments, tmp_path, monkeypatch):
+    arguments = [*arguments, '--trainer.max_steps=3', f'--output={tmp_path}']
+
+    def stop(self, *_):
+        if self.global_step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetworkModule, 'on_validation_batch_start', stop)
+        assert run(NetworkModule, '', arguments) == 130
+    assert run(NetworkModule, '', arguments) == 0
+    assert steps_of(tmp_path, 'val/loss') == [0, 1, 2]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time in seconds by the clock of time limits, in which each batch takes one."""
+    now = SimpleNamespace(s=0)
+    training_step = NetworkModule.training_step
+
+    def take_a_second(self, *batch):
+        now.s += 1
+        return training_step(self, *batch)
+
+    monkeypatch.setattr(NetworkModule, 'training_step', take_a_second)
+    monkeypatch.setattr(timer, 'time', SimpleNamespace(monotonic=lambda: now.s))
+    return now
+
+
+def test_a_run_whose_time_is_over_goes_on_with_the_same_command(
+    arguments, tmp_path, clock, capsys
+):
+    whole, limited = tmp_path / 'whole', tmp_path / 'limited'
+    arguments = [*arguments, '--trainer.max_steps=7', '--trainer.val_check_interval=2']
+    arguments += ['--trainer.accumulate_grad_batches=2', '--checkpoint_every=100']
+    assert run(NetworkModule, '', [*arguments, f'--output={whole}']) == 0
+    # The fifth second is in the middle of the third step; the sixth step is validated.
+    arguments += ['--trainer.max_time=00:00:00:05', f'--output={limited}']
+    for steps in (3, 6):
+        capsys.readouterr()
+        assert run(NetworkModule, '', arguments) == 130
+        assert f'time was over at step {steps} of 7: the same command' in capsys.readouterr().out
+        assert read_checkpoint(limited / 'last.ckpt')['global_step'] == steps
+        assert not (limited / 'network.safetensors').exists()
+    assert run(NetworkModule, '', arguments) == 0
+    assert (limited / 'network.safetensors').exists()
+    assert steps_of(limited, 'train/loss') == list(range(7))
+    assert steps_of(limited, 'val/loss') == [1, 3, 5]
+    for key in ('train/loss', 'val/loss'):
+        assert_logged_alike(limited, whole, key)
+
+
+def test_a_run_that_other_callbacks_end_early_is_finished(arguments, tmp_path):
+    stopping = {'class_path': 'EarlyStopping', 'init_args': {'monitor': 'val/loss'}}
+    stopping['init_args'] |= {'stopping_threshold': 1e9}
+    options = ['--trainer.max_steps=9', '--trainer.max_time=01:00:00:00', f'--output={tmp_path}']
+    options.append(f'--trainer.callbacks+={json.dumps(stopping)}')
+    assert run(NetworkModule, '', [*arguments, *options]) == 0
+    assert read_checkpoint(tmp_path / 'last.ckpt')['global_step'] == 1
+    assert (tmp_path / 'network.safetensors').exists()
+
+
+def test_a_run_whose_folder_was_moved_knows_its_best_step(arguments, tmp_path, monkeypatch):
+    losses = {0: 9.0, 1: 1.0, 2: 4.0, 3: 3.0}
+
+    def log_loss(self):
+        self.log('val/loss', losses[self.global_step])
+
+    monkeypatch.setattr(NetworkModule, 'on_validation_epoch_end', log_loss)
+    arguments = [*arguments, '--trainer.max_steps=3']
+    stop_at(2, [*arguments, f'--output={tmp_path}/old'])
+    (tmp_path / 'old').rename(tmp_path / 'new')
+    assert run(NetworkModule, '', [*arguments, f'--output={tmp_path}/new']) == 0
+    best = read_checkpoint(tmp_path / 'new' / 'best.ckpt')
+    assert best['global_step'] == 1
+    network = emu_model.load(tmp_path / 'new' / 'network.safetensors')
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, best['state_dict'][f'network.{name}'])
 
 
 def test_a_resumed_run_knows_the_best_step_before(arguments, tmp_path, monkeypatch):

@@ -24,8 +24,9 @@ class FrameDataModule(L.LightningDataModule):
     """Loaders of one data set: endless and augmented for training, plain for evaluation.
 
     The training loader has no length and shards itself, so the trainer takes `max_steps`,
-    `val_check_interval` in steps with `check_val_every_n_epoch=None`, and
-    `use_distributed_sampler=False`. Checkpoints of a training hold how far it is in its data.
+    `val_check_interval` in batches (train.cli makes them of steps) with
+    `check_val_every_n_epoch=None`, and `use_distributed_sampler=False`. Checkpoints of a training
+    hold how far it is in its data, and are written between steps.
 
     Args:
         name: One of train.data.DATASETS.

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
 from train.cli import INTERRUPTED
 from train.data import DATASETS
 from train.errors import print_error
@@ -39,7 +41,7 @@ def run_command(
         arguments, further = arguments[:split], arguments[split + 1 :]
     try:
         return command(parse(arguments), further)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (MisconfigurationException, OSError, ValueError, RuntimeError) as error:
         print_error(error)
         return 1
     except KeyboardInterrupt:
