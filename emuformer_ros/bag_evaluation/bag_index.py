@@ -11,7 +11,7 @@ import numpy as np
 
 from emuformer_ros.bag_evaluation.options import Options
 from emuformer_ros.bag_evaluation.topics import Topics
-from emuformer_ros.bags.cameras import CAMERA_INFO, camera_info_sibling, find_camera_info_topic
+from emuformer_ros.bags.cameras import CAMERA_INFO, find_camera_info_topic
 from emuformer_ros.bags.reading import (
     Bag,
     BagError,
@@ -19,6 +19,7 @@ from emuformer_ros.bags.reading import (
     header_stamp_ns,
     with_header_stamp,
 )
+from emuformer_ros.image_topics import camera_info_sibling
 
 MessageKey = tuple[int, int]
 """A message of a topic: when it was recorded, and how many of that time were before it."""

@@ -6,16 +6,10 @@ from emuformer_ros.bag_evaluation import EvaluationError
 from emuformer_ros.bag_evaluation.compressed_depth import SUFFIX
 from emuformer_ros.bag_evaluation.options import NO_TOPIC, Options
 from emuformer_ros.bag_evaluation.truth_images import DEPTH_ENCODINGS, LABEL_ENCODINGS
-from emuformer_ros.bags.cameras import (
-    COMPRESSED_IMAGE,
-    COMPRESSED_SUFFIX,
-    IMAGE,
-    base_topic,
-    find_image_topic,
-    image_encoding,
-)
+from emuformer_ros.bags.cameras import COMPRESSED_IMAGE, IMAGE, find_image_topic, image_encoding
 from emuformer_ros.bags.maps import recorded_name
 from emuformer_ros.bags.reading import Bag
+from emuformer_ros.image_topics import COMPRESSED_SUFFIX, base_topic
 from emuformer_ros.maps.outputs import MAP_TOPICS
 
 _DEPTH_WORDS = ('depth', 'range')

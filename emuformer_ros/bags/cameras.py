@@ -5,13 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from emuformer_ros.bags.reading import Bag, BagError, BagMessage, decode, header_stamp_ns
+from emuformer_ros.image_topics import COMPRESSED_SUFFIX, base_topic, camera_info_sibling
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-
-COMPRESSED_SUFFIX = '/compressed'
-"""What image_transport appends to an image's topic for its compressed form."""
 
 _NOT_PHOTOGRAPHS = ('compressedDepth', 'theora', 'ffmpeg')
 """Transports that carry depth, or frames that cannot be decoded one by one."""
@@ -58,16 +56,6 @@ def find_image_topic(bag: Bag, topic: str | None = None) -> str:
             f'{", ".join(candidates)}'
         )
     raise BagError(f"'{bag.path}' has no camera images, only {bag.listing()}")
-
-
-def base_topic(image_topic: str) -> str:
-    """The image topic without image_transport's suffix for the compressed form."""
-    return image_topic.removesuffix(COMPRESSED_SUFFIX)
-
-
-def camera_info_sibling(image_topic: str) -> str:
-    """The topic beside an image topic where its CameraInfo is, by convention."""
-    return base_topic(image_topic).rpartition('/')[0] + '/camera_info'
 
 
 def find_camera_info_topic(bag: Bag, image_topic: str) -> str | None:

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from emuformer_ros.camera.camera_names import camera_info_name, image_name
 from emuformer_ros.camera.qos import POLICIES, overridable, subscription_reliability
 from emuformer_ros.health.silence import why_no_image, why_no_info
+from emuformer_ros.image_topics import COMPRESSED_SUFFIX, base_topic, camera_info_sibling
 
 try:
     from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
@@ -24,9 +25,6 @@ except ImportError:  # Humble
 # what is dropped is dropped there and counted.
 _IMAGE_QUEUE = 10
 _ADAPT_PERIOD_S = 1.0
-
-_COMPRESSED = '/compressed'
-"""What image_transport adds to the name of an image topic."""
 
 _IMAGE_POLICIES = tuple(kind for kind in POLICIES if kind != QoSPolicyKind.RELIABILITY)
 """Without the reliability, which changes with the publishers unless a user gives it."""
@@ -43,11 +41,11 @@ def camera_topics(node: LifecycleNode, camera: str, transport: str) -> tuple[str
     image_topic = node.resolve_topic_name(image)
     if transport == 'compressed':
         # Some remap to what image_transport adds, too.
-        image_topic = image_topic.removesuffix(_COMPRESSED)
-        image = image_topic + _COMPRESSED
+        image_topic = base_topic(image_topic)
+        image = image_topic + COMPRESSED_SUFFIX
     info = camera_info_name(camera)
     if node.resolve_topic_name(info) == node.resolve_topic_name(info, only_expand=True):
-        info = f'{image_topic.rpartition("/")[0]}/camera_info'
+        info = camera_info_sibling(image_topic)
     return image, info
 
 

@@ -7,14 +7,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from emuformer_ros.bags.cameras import (
-    COMPRESSED_IMAGE,
-    COMPRESSED_SUFFIX,
-    CameraFrame,
-    base_topic,
-    camera_info_sibling,
-)
+from emuformer_ros.bags.cameras import COMPRESSED_IMAGE, CameraFrame
 from emuformer_ros.bags.reading import with_header_stamp
+from emuformer_ros.image_topics import COMPRESSED_SUFFIX, base_topic, camera_info_sibling
 
 CAMERA_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 """What the demo's camera offers."""

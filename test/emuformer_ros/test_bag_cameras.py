@@ -14,13 +14,12 @@ from recordings import (
 )
 
 from emuformer_ros.bags.cameras import (
-    base_topic,
     camera_frames,
-    camera_info_sibling,
     find_camera_info_topic,
     find_image_topic,
 )
 from emuformer_ros.bags.reading import Bag, BagError, decode
+from emuformer_ros.image_topics import base_topic, camera_info_sibling
 
 COLOUR = Sample('/front/image_raw', IMAGE, 1, image(pixels(0), 'bgr8'))
 OTHER_COLOUR = Sample('/rear/image_raw', IMAGE, 2, image(pixels(1), 'rgb8'))

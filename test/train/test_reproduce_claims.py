@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from reproduced import result
 
-from train.reproduce.claims import CLAIMS, FAILED, HELD, UNDECIDED, decide, paired_interval
+from train.reproduce.claims import CLAIMS, FAILED, HELD, UNDECIDED, decide, difference_interval
 from train.reproduce.results import ResultSet
 
 BASELINE_CLAIM = CLAIMS[0].title
@@ -75,16 +75,27 @@ def test_seeds_that_disagree_leave_a_claim_undecided():
     assert found.interval == pytest.approx((-0.05, 0.1), abs=0.02)
 
 
+def test_repetitions_of_other_seeds_are_no_pairs():
+    students = [result('emuformer', {'miou': 0.5}, seed=s) for s in (0, 2)]
+    baselines = [result('single', {'miou': v}, seed=s) for s, v in enumerate((0.4, 0.5))]
+    for r in (*students, *baselines):
+        r.resampled['semantic.miou'] = np.full(400, r.figure('semantic.miou'))
+    found = verdicts(*students, *baselines)['semantic.miou']
+    assert found.difference == pytest.approx(0.05)
+    assert found.by_seed == ()
+
+
 def test_repetitions_are_drawn_in_pairs():
     rng = np.random.default_rng(1)
     start = rng.normal(0, 1, (3, 1))
     better = [np.full(300, value + 0.1) for value in start[:, 0]]
     than = [np.full(300, value) for value in start[:, 0]]
-    assert paired_interval(better, than) == pytest.approx((0.1, 0.1))
+    assert difference_interval(better, than, paired=True) == pytest.approx((0.1, 0.1))
 
 
 def test_one_teacher_is_compared_with_each_student():
-    low, high = paired_interval([np.full(50, 1.0), np.full(50, 2.0)], [np.full(50, 0.5)])
+    students = [np.full(50, 1.0), np.full(50, 2.0)]
+    low, high = difference_interval(students, [np.full(50, 0.5)], paired=False)
     assert (low, high) == pytest.approx((0.5, 1.5))
 
 

@@ -193,18 +193,18 @@ def decide(results: ResultSet, backbone: str) -> list[Verdict]:
     return verdicts
 
 
-def paired_interval(
-    better: Sequence[np.ndarray], than: Sequence[np.ndarray], seed: int = 0
+def difference_interval(
+    better: Sequence[np.ndarray], than: Sequence[np.ndarray], *, paired: bool, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of the difference of two figures over frames and seeds.
 
     Each resampled test set is the same for both sides, so what makes frames hard cancels. The
-    repetitions are resampled with it: in pairs where both sides have equally many, since the k-th
-    of each share their beginning, else each side by itself.
+    repetitions are resampled with it, in pairs or each side by itself.
 
     Args:
         better: For each repetition, the figure on each resampled test set, float64 (R,).
         than: Likewise, of the other side.
+        paired: Whether the k-th of both sides share their beginning.
         seed: Of the draws.
 
     Returns:
@@ -214,7 +214,6 @@ def paired_interval(
     left, right = (np.stack(side) for side in (better, than))
     resamples = np.arange(left.shape[1])
     chosen = rng.integers(len(left), size=(len(left), len(resamples)))
-    paired = len(left) == len(right)
     other = chosen if paired else rng.integers(len(right), size=(len(right), len(resamples)))
     difference = left[chosen, resamples].mean(axis=0) - right[other, resamples].mean(axis=0)
     tail = (1 - CONFIDENCE) / 2
@@ -233,17 +232,17 @@ def _decide_figure(
     means = better.mean(figure), than.mean(figure)
     if None in means:
         return None
+    paired = better.seeds == than.seeds
     interval = None
     if figure == _TIME:
         verdict = HELD if _is_no_slower(better, than) else FAILED
     else:
         sides = ([result.resampled[figure] for result in side.results] for side in (better, than))
-        interval = paired_interval(*sides)
+        interval = difference_interval(*sides, paired=paired)
         verdict = _verdict(interval, higher_is_better(figure))
-    pairs = zip(better.results, than.results)
     by_seed = [
         left.figure(figure) - right.figure(figure)
-        for left, right in (pairs if len(better.results) == len(than.results) else ())
+        for left, right in (zip(better.results, than.results) if paired else ())
     ]
     return Verdict(
         claim, figure, *means, interval, tuple(by_seed), _in_paper(claim, figure), verdict

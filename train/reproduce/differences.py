@@ -1,6 +1,6 @@
 """Two networks against each other, figure by figure, on the same test frames."""
 
-from train.reproduce.claims import CONFIDENCE, paired_interval
+from train.reproduce.claims import CONFIDENCE, difference_interval
 from train.reproduce.evaluations import Result
 from train.reproduce.table import Column
 
@@ -21,6 +21,7 @@ def difference(result: Result, reference: Result, column: Column) -> str:
     drawn = [each.resampled.get(column.key) for each in both]
     if any(each is None for each in (*values, *drawn)):
         return '–'
-    numbers = (values[0] - values[1], *paired_interval(*([each] for each in drawn)))
+    interval = difference_interval(*([each] for each in drawn), paired=True)
+    numbers = (values[0] - values[1], *interval)
     shown = (f'{number / column.unit:+.{column.digits}f}' for number in numbers)
     return '{} [{}, {}]'.format(*shown)

@@ -17,6 +17,11 @@ class Repetitions:
 
     results: tuple[Result, ...]
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The number of each repetition."""
+        return tuple(result.model.seed for result in self.results)
+
     def mean(self, figure: str) -> float | None:
         """A figure (dotted key) averaged over the seeds; None where it is undefined."""
         values = self._values(figure)
