@@ -20,15 +20,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from emu_model.memory import keep_freed_memory
 from emu_model.tasks import NETWORKS
 from train.callbacks import BestCheckpoint, LastCheckpoint, StepProgressBar, TimeLimit
-from train.errors import print_error
+from train.errors import INTERRUPTED, print_error
 from train.export import export
 from train.module import NetworkModule, TrainingDiverged
 from train.resuming import WholeCheckpointIO, check_options, keep_metrics, read_checkpoint
 
 NETWORK_FILE = 'network.safetensors'
 LAST = 'last'
-INTERRUPTED = 130
-"""Exit code of a run that was stopped, as shells have it."""
 
 SEEDS_PER_RUN = 1000
 """Member k of a run with seed s trains with seed 1000·s + k."""

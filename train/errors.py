@@ -1,6 +1,9 @@
-"""Errors as a user reads them."""
+"""Errors and interruptions as a user meets them."""
 
 import sys
+
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted, as shells have it."""
 
 
 def print_error(error: Exception) -> None:

@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 from train.arguments import data_options
-from train.cli import INTERRUPTED
 from train.data import DATASETS
-from train.errors import print_error
+from train.errors import INTERRUPTED, print_error
 from train.evaluation import EvaluationData, evaluate_checkpoint
 from train.files import write_json
 

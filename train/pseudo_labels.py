@@ -16,8 +16,7 @@ from rich.progress import track
 
 from emu_model.processor import core_count
 from train.arguments import data_options
-from train.cli import INTERRUPTED
-from train.errors import print_error
+from train.errors import INTERRUPTED, print_error
 from train.stereo.labelling import (
     Labeller,
     Origins,

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from train.cli import INTERRUPTED
 from train.data import DATASETS
-from train.errors import print_error
+from train.errors import INTERRUPTED, print_error
 from train.files import write_json
 from train.reproduce.layout import Layout
 from train.reproduce.plan import Plan
