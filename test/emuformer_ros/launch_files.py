@@ -1,4 +1,4 @@
-"""Launch files without a launch system."""
+"""Launch files, with a launch system and without."""
 
 import ast
 import importlib.util
@@ -8,6 +8,20 @@ from types import ModuleType
 from unittest.mock import MagicMock
 
 import pytest
+
+_SERVICE = """
+import sys, launch, launch.actions, launch.launch_description_sources as sources
+service = launch.LaunchService(argv=[])
+service.include_launch_description(launch.actions.IncludeLaunchDescription(
+    sources.PythonLaunchDescriptionSource(sys.argv[1]),
+    launch_arguments=[argument.split(':=') for argument in sys.argv[2:]]))
+sys.exit(service.run())
+"""
+
+
+def launch_command(file: Path, *arguments: str) -> list[str]:
+    """What `ros2 launch` does with a file and arguments like 'image:=/camera/image_raw'."""
+    return [sys.executable, '-c', _SERVICE, str(file), *arguments]
 
 
 def load(file: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

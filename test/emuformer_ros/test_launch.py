@@ -304,21 +304,13 @@ def test_launching_brings_the_node_to_active_and_so_when_it_is_killed(
 ):
     pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
 
-    script = (
-        'import sys, launch, launch.actions, launch.launch_description_sources as sources\n'
-        'service = launch.LaunchService(argv=[])\n'
-        'service.include_launch_description(launch.actions.IncludeLaunchDescription(\n'
-        '    sources.PythonLaunchDescriptionSource(sys.argv[1]),\n'
-        "    launch_arguments=[argument.split(':=') for argument in sys.argv[2:]]))\n"
-        'sys.exit(service.run())\n'
-    )
     with (tmp_path / 'launch.log').open('w') as log:
         process = subprocess.Popen(
-            [
-                *(sys.executable, '-c', script, str(LAUNCH_FILE)),
+            launch_files.launch_command(
+                LAUNCH_FILE,
                 *('image:=/front/image', 'namespace:=robot', 'device:=cpu'),
                 f'checkpoint:={checkpoints["SegDepthFormer"]}',
-            ],
+            ),
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, 'ROS_LOG_DIR': str(tmp_path)},
@@ -347,16 +339,8 @@ def test_launching_with_a_mistyped_parameter_file_ends_with_a_sentence_and_no_no
 ):
     pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
 
-    script = (
-        'import sys, launch, launch.actions, launch.launch_description_sources as sources\n'
-        'service = launch.LaunchService(argv=[])\n'
-        'service.include_launch_description(launch.actions.IncludeLaunchDescription(\n'
-        '    sources.PythonLaunchDescriptionSource(sys.argv[1]),\n'
-        "    launch_arguments=[('params_file', '~/mistyped.yaml')]))\n"
-        'sys.exit(service.run())\n'
-    )
     ended = subprocess.run(
-        [sys.executable, '-c', script, str(LAUNCH_FILE)],
+        launch_files.launch_command(LAUNCH_FILE, 'params_file:=~/mistyped.yaml'),
         capture_output=True,
         text=True,
         timeout=60,

@@ -165,25 +165,17 @@ def test_the_recording_plays_with_its_clock_once_the_node_is_active(
 ):
     pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS installation only')
 
-    script = (
-        'import sys, launch, launch.actions, launch.launch_description_sources as sources\n'
-        'service = launch.LaunchService(argv=[])\n'
-        'service.include_launch_description(launch.actions.IncludeLaunchDescription(\n'
-        '    sources.PythonLaunchDescriptionSource(sys.argv[1]),\n'
-        "    launch_arguments=[argument.split(':=') for argument in sys.argv[2:]]))\n"
-        'sys.exit(service.run())\n'
-    )
     asked, log = installed / 'asked', installed / 'launch.log'
     drive = installed / 'drive'
     drive.mkdir()
     with log.open('w') as output:
         process = subprocess.Popen(
-            [
-                *(sys.executable, '-c', script, str(LAUNCH_FILE)),
+            launch_files.launch_command(
+                LAUNCH_FILE,
                 *(f'bag:={drive}', 'rate:=0.5', 'loop:=True', 'rviz:=false'),
                 *('namespace:=replayed', 'device:=cpu'),
                 f'checkpoint:={checkpoints["SegDepthFormer"]}',
-            ],
+            ),
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, 'ROS_LOG_DIR': str(installed)},
