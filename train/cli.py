@@ -26,7 +26,7 @@ from train.module import NetworkModule, TrainingDiverged
 from train.resuming import WholeCheckpointIO, check_options, keep_metrics, read_checkpoint
 
 NETWORK_FILE = 'network.safetensors'
-LAST = 'last'
+LAST_FILE = 'last.ckpt'
 
 SEEDS_PER_RUN = 1000
 """Member k of a run with seed s trains with seed 1000·s + k."""
@@ -87,7 +87,7 @@ class TrainingCLI(LightningCLI):
 
     def _callbacks(self) -> list[Callback]:
         output = self.config_init.output
-        last = LastCheckpoint(output / f'{LAST}.ckpt', self.config_init.checkpoint_every)
+        last = LastCheckpoint(output / LAST_FILE, self.config_init.checkpoint_every)
         callbacks = [BestCheckpoint(output), last, LearningRateMonitor('step')]
         if self.config_init.trainer.max_time is not None:
             callbacks.append(TimeLimit(self.config_init.trainer.max_time))
@@ -202,7 +202,7 @@ def _prepare_to_resume(cli: TrainingCLI) -> Path | None:
     Raises:
         ValueError: If it cannot go on from it.
     """
-    last = cli.config.output / f'{LAST}.ckpt'
+    last = cli.config.output / LAST_FILE
     if not last.is_file():
         return None
     state = read_checkpoint(last, mmap=True)

@@ -183,6 +183,17 @@ class Settings:
         return [steps for steps in named if steps][-1]
 
 
+@dataclass(frozen=True)
+class OneEncoderSettings(Settings):
+    """Of an experiment on one encoder, which the names of its runs do not contain."""
+
+    studies: tuple[str, ...] = ()
+
+    def to_json(self) -> dict:
+        """As of all settings, and the encoder."""
+        return {**super().to_json(), 'backbone': self.backbones[0]}
+
+
 @lru_cache
 def read_config(name: str) -> dict:
     """A file of train/configs."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from train.reproduce.scale import Scale
-from train.reproduce.settings import Settings, read_config
+from train.reproduce.settings import OneEncoderSettings, read_config
 
 SCALES: dict[str, dict[str, Scale]] = {
     'synthetic': {
@@ -37,17 +37,11 @@ MAX_DISPARITY_PX = 63
 
 
 @dataclass(frozen=True)
-class AblationSettings(Settings):
+class AblationSettings(OneEncoderSettings):
     """Everything that decides what the ablation gives."""
 
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
     shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-
-    studies: tuple[str, ...] = ()
-
-    def to_json(self) -> dict:
-        """What must not change; the names of runs do not contain the encoder."""
-        return {**super().to_json(), 'backbone': self.backbones[0]}
 
     @property
     def config(self) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from train.evaluation import EvaluationData
 from train.reproduce.scale import Scale
-from train.reproduce.settings import Settings
+from train.reproduce.settings import OneEncoderSettings
 
 SCALES: dict[str, dict[str, Scale]] = {
     'cityscapes': {
@@ -46,17 +46,11 @@ INSTANCE_WEIGHTS = (0.02, 0.1, 0.5)
 
 
 @dataclass(frozen=True)
-class WeightingSettings(Settings):
+class WeightingSettings(OneEncoderSettings):
     """Everything that decides what the experiment gives."""
 
     scales: ClassVar[Mapping[str, Mapping[str, Scale]]] = SCALES
     shifts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-
-    studies: tuple[str, ...] = ()
-
-    def to_json(self) -> dict:
-        """What must not change; the names of runs do not contain the encoder."""
-        return {**super().to_json(), 'backbone': self.backbones[0]}
 
     @property
     def config(self) -> str:
