@@ -12,6 +12,7 @@ from pathlib import Path
 
 from emu_model.checkpoint import METADATA_KEY, read_info
 from emu_model.engines.engine import require_size
+from emu_model.engines.exported import files_of
 from emu_model.engines.graph_source import require_single
 from emu_model.files import workspace_in, written_aside
 from emu_model.graphs.network import build_network
@@ -61,7 +62,7 @@ def export(
         return
     with workspace_in(output.parent) as workspace:
         _save_openvino(model, workspace / output.name, info.to_json())
-        for path in (output.with_suffix('.bin'), output):
+        for path in reversed(files_of(output)):  # the weights first
             os.replace(workspace / path.name, path)
 
 

@@ -12,6 +12,15 @@ def is_exported(path: str | os.PathLike) -> bool:
     return Path(path).suffix in EXPORTED_FOR
 
 
+def files_of(path: str | os.PathLike) -> list[Path]:
+    """The files that a checkpoint file or one of emu_model.export stands for, itself first.
+
+    An OpenVINO file has its weights beside it.
+    """
+    path = Path(path)
+    return [path, path.with_suffix('.bin')] if path.suffix == '.xml' else [path]
+
+
 def read_model_info(path: str | os.PathLike) -> CheckpointInfo:
     """What anything that `create_engine` takes says of itself, without making an engine of it.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emu_model.checkpoint import METADATA_KEY, CheckpointError, CheckpointInfo
 from emu_model.engines.artefacts import file_digest
+from emu_model.engines.exported import files_of
 from emu_model.engines.graph_source import GraphSource
 from emu_model.engines.openvino_runtime import core, ov
 from emu_model.folding import FoldedHead
@@ -36,7 +37,7 @@ class OpenVINOSource:
             self.size = self._graph.size
         else:
             self.info, self.size = self._read_exported()
-            self.digest = file_digest(self._path, self._path.with_suffix('.bin'))
+            self.digest = file_digest(*files_of(self._path))
 
     def model(self) -> ov.Model:
         """The whole network (emu_model.graphs.network.build_network)."""
@@ -56,7 +57,7 @@ class OpenVINOSource:
         return {task: head_from_constants(task, constants) for task in self.info.tasks}
 
     def _read_exported(self) -> tuple[CheckpointInfo, tuple[int, int] | None]:
-        for path in (self._path, self._path.with_suffix('.bin')):
+        for path in files_of(self._path):
             if not path.is_file():
                 raise FileNotFoundError(
                     f"no model at '{path}': make it with python -m emu_model.export"

@@ -7,6 +7,7 @@ from typing import Any
 
 from emu_model.checkpoint import BUNDLED, ensemble_members
 from emu_model.engines.artefacts import file_digest
+from emu_model.engines.exported import files_of
 from emuformer_ros.bags.reading import SUFFIXES
 
 NO_TOPIC = 'none'
@@ -78,12 +79,8 @@ def checkpoint_digest(checkpoint: Path) -> str:
 
     These are an ensemble's members, and of an OpenVINO file it and the weights beside it.
     """
-    files = [checkpoint]
-    if checkpoint.is_dir():
-        files = ensemble_members(checkpoint)
-    elif checkpoint.suffix == '.xml':
-        files.append(checkpoint.with_suffix('.bin'))
-    return file_digest(*files)
+    is_ensemble = checkpoint.is_dir()
+    return file_digest(*(ensemble_members(checkpoint) if is_ensemble else files_of(checkpoint)))
 
 
 def _file_identity(path: Path) -> dict[str, Any]:
